@@ -1,0 +1,107 @@
+"""The guest protocol: how a host and the small program inside the wall speak.
+
+Four channels, none of them parsed out of another:
+
+======== ===================== =========================================================================================
+fd       direction             carries
+======== ===================== =========================================================================================
+0        host to guest         one request frame; then the program sees an empty stdin
+1, 2     program to host       stdout and stderr, raw
+3        guest to host         report frames: ``value``, ``display``, ``error``. The caller's code could write here too, so all
+                               of it is untrusted: it can only forge its own answer
+4        launcher to host      one outcome frame: how the program ended and what it used. The launcher runs inside the wall but
+                               the caller's code cannot reach it
+======== ===================== =========================================================================================
+
+A frame is four bytes of length, big-endian, and that many bytes of UTF-8 JSON.
+
+Request: ``{"v": 1, "code", "language", "inputs": wire, "allowed_imports": [...] | null, "max_value_bytes": n}``.
+
+Report: ``{"kind": "value", "value": wire}``, ``{"kind": "display", "mime", "data"}``,
+``{"kind": "error", "type", "message", "line", "column"}`` (uncaught exception or syntax error; the traceback itself goes to stderr).
+
+This file is part of the guest: standard library only, Python 3.9 to 3.15.
+"""
+
+import json
+import os
+import struct
+
+__all__ = ["VERSION", "FrameError", "pack", "read_frame", "unpack", "write_frame"]
+
+VERSION = 1
+_LENGTH = struct.Struct(">I")
+
+
+class FrameError(ValueError):
+    """A frame is cut short, too long or not JSON."""
+
+
+def pack(message):
+    """One frame. ``message`` is a JSON-able dict, or bytes that hold JSON already."""
+    body = message if isinstance(message, bytes) else json.dumps(message, separators=(",", ":")).encode("ascii")
+    return _LENGTH.pack(len(body)) + body
+
+
+def unpack(data, max_bytes):
+    """The messages in ``data``, one frame after the other, as dicts.
+
+    Raises:
+        FrameError: cut short, longer than ``max_bytes``, or not a JSON object.
+    """
+    position = 0
+    while position < len(data):
+        if len(data) - position < 4:
+            raise FrameError("a frame is cut short")
+        (length,) = _LENGTH.unpack_from(data, position)
+        if length > max_bytes:
+            raise FrameError(f"a frame of {length} bytes is over the limit of {max_bytes}")
+        body = data[position + 4 : position + 4 + length]
+        if len(body) < length:
+            raise FrameError("a frame is cut short")
+        yield _parse(body)
+        position += 4 + length
+
+
+def read_frame(fd):
+    """The next frame on a blocking descriptor, as a dict; None at its end.
+
+    Raises:
+        FrameError: cut short or not a JSON object.
+    """
+    head = _read_exactly(fd, 4)
+    if not head:
+        return None
+    (length,) = _LENGTH.unpack(head)
+    body = _read_exactly(fd, length)
+    if len(body) < length:
+        raise FrameError("a frame is cut short")
+    return _parse(body)
+
+
+def write_frame(fd, message):
+    """Write one frame to a blocking descriptor."""
+    data = memoryview(pack(message))
+    while data:
+        data = data[os.write(fd, data) :]
+
+
+def _read_exactly(fd, count):
+    chunks = []
+    while count:
+        chunk = os.read(fd, min(count, 1 << 20))
+        if not chunk:
+            break
+        chunks.append(chunk)
+        count -= len(chunk)
+    return b"".join(chunks)
+
+
+def _parse(body):
+    try:
+        message = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise FrameError(f"a frame is not JSON: {error}") from None
+    if type(message) is not dict:
+        raise FrameError("a frame holds a JSON object")
+    return message
