@@ -1,0 +1,31 @@
+"""The store: every execution with its provenance, durable before it is acknowledged.
+
+``interface.py`` says what the host may ask; ``sql.py`` answers it on SQLite. SQLAlchemy is imported only when a store is opened.
+"""
+
+import asyncio
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from host.store.interface import Store
+
+__all__ = ["open_store"]
+
+
+async def open_store(url: str = "", *, state_dir: Path, retain_days: int | None = None) -> "Store":
+    """Open the store, migrate it where it is behind, and start its writer.
+
+    Args:
+        url: an SQLAlchemy URL (``sqlite:////srv/understudy.db``); empty means ``understudy.db`` in ``state_dir``.
+        state_dir: the host's folder; made where it is missing.
+        retain_days: the longest that payloads are kept, whatever a policy says; None leaves it to the policies.
+
+    Raises:
+        StoreError: the database cannot be opened, read or written.
+        ConfigurationError: the URL is malformed or names a database that is not supported.
+    """
+    sql = await asyncio.to_thread(importlib.import_module, "host.store.sql")
+    store: Store = await sql.SqlStore.open(url, state_dir=state_dir, retain_days=retain_days)
+    return store
