@@ -1,0 +1,60 @@
+"""Understudy's host: the contract, the engine, and the doors to it.
+
+Names are loaded on first use, so that importing the package costs nothing.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from host.host import Host, build_host
+    from host.interface import Adapter, Capabilities, CheckResult, Finding, Refusal
+    from host.models import Actor, ExecutionRequest, ExecutionResult, File, Status
+    from host.policy import Enforcement, Limits, Policy
+    from host.settings import Settings, load_settings
+    from host.values import Image, Opaque, Table
+
+__all__ = [
+    "Actor",
+    "Adapter",
+    "Capabilities",
+    "CheckResult",
+    "Enforcement",
+    "ExecutionRequest",
+    "ExecutionResult",
+    "File",
+    "Finding",
+    "Host",
+    "Image",
+    "Limits",
+    "Opaque",
+    "Policy",
+    "Refusal",
+    "Settings",
+    "Status",
+    "Table",
+    "build_host",
+    "load_settings",
+]
+
+_HOMES = {
+    "host.host": ("Host", "build_host"),
+    "host.interface": ("Adapter", "Capabilities", "CheckResult", "Finding", "Refusal"),
+    "host.models": ("Actor", "ExecutionRequest", "ExecutionResult", "File", "Status"),
+    "host.policy": ("Enforcement", "Limits", "Policy"),
+    "host.settings": ("Settings", "load_settings"),
+    "host.values": ("Image", "Opaque", "Table"),
+}
+_MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'host' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_MODULE_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
