@@ -108,7 +108,7 @@ class Host:
 
     @classmethod
     async def start(cls, settings: Settings, *, extra_plugins: Mapping[str, object] | None = None) -> "Host":
-        """Load plugins and policies, open the store, settle what dead hosts left, start adapters, fill the switchboard."""
+        """Load plugins and policies, open the store, settle what dead hosts left, start adapters, let readiness choose."""
         plugins = load_plugins(
             disabled=settings.plugins.disabled,
             required=settings.plugins.required,
@@ -308,11 +308,11 @@ class Host:
     async def _drain(self, grace_s: float) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), grace_s)
-        while self.running:
-            await asyncio.gather(
-                *(self.cancel(name, "The host shut down before the program ended.") for name in self.running)
-            )
-        await self._idle.wait()
+        because = "The host shut down before the program ended."
+        while self._active:  # a request that was still being validated may start its program only now
+            await asyncio.gather(*(self.cancel(name, because) for name in self.running))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._idle.wait(), 0.05)
 
     async def _give_back(self) -> None:
         async with contextlib.AsyncExitStack() as stack:
