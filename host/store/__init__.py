@@ -1,6 +1,7 @@
 """The store: every execution with its provenance, durable before it is acknowledged.
 
-``interface.py`` says what the host may ask; ``sql.py`` answers it on SQLite. SQLAlchemy is imported only when a store is opened.
+``interface.py`` says what the host may ask; ``sql.py`` answers it on SQLite. SQLAlchemy is imported only when a store
+is opened.
 """
 
 import asyncio
@@ -14,13 +15,14 @@ if TYPE_CHECKING:
 __all__ = ["open_store"]
 
 
-async def open_store(url: str = "", *, state_dir: Path, retain_days: int | None = None) -> "Store":
+async def open_store(url: str = "", *, state_dir: Path, retain_days: int = 0) -> "Store":
     """Open the store, migrate it where it is behind, and start its writer.
 
     Args:
         url: an SQLAlchemy URL (``sqlite:////srv/understudy.db``); empty means ``understudy.db`` in ``state_dir``.
         state_dir: the host's folder; made where it is missing.
-        retain_days: the longest that payloads are kept, whatever a policy says; None leaves it to the policies.
+        retain_days: how long records are kept, in days; 0 keeps them for ever. Their payloads go earlier where the
+            policy says so.
 
     Raises:
         StoreError: the database cannot be opened, read or written.

@@ -1,7 +1,8 @@
 """The one interface of the store, and the records that it gives back.
 
-The host calls ``begin`` before a program starts and ``finish`` when it has ended; what never runs is one row, written at once by ``record``.
-When any of the three returns, its row is durable: it survives SIGKILL and a loss of power. All calls come from one event loop and never block it.
+The host calls ``begin`` before a program starts and ``finish`` when it has ended; what never runs is one row, written
+at once by ``record``. When any of the three returns, its row is durable: it survives SIGKILL and a loss of power. All
+calls come from one event loop and never block it.
 """
 
 import builtins
@@ -36,7 +37,9 @@ class Summary(BaseModel):
     signal: str | None = None
     usage: Usage = Usage()
     provenance: Provenance = Provenance()
-    outputs_kept: bool = Field(default=False, description="whether value, stdout, stderr, files and displays are in the record")
+    outputs_kept: bool = Field(
+        default=False, description="whether value, stdout, stderr, files and displays are in the record"
+    )
     created_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None
@@ -96,7 +99,8 @@ class Store(Protocol):
     ) -> None:
         """Write the intent to run, durably. Nothing may run before this has returned.
 
-        A cancelled call first waits for the write: when CancelledError leaves this method the row is written and wants a ``finish``.
+        A cancelled call first waits for the write: when CancelledError leaves this method the row is written and wants
+        a ``finish``.
 
         Raises:
             DuplicateExecution: the id was used before.

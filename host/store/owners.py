@@ -1,6 +1,7 @@
 """Which hosts of this machine are alive: each holds a lock on a file of its own for as long as it lives.
 
-The kernel gives a lock back when its process dies, however it dies. So a lock that can be taken belongs to a host that is gone.
+The kernel gives a lock back when its process dies, however it dies. So a lock that can be taken belongs to a host that
+is gone.
 """
 
 import fcntl
@@ -54,12 +55,14 @@ class OwnerLock:
             hidden.rename(path)
         except OSError as error:
             raise StoreError(
-                f"{folder} cannot be written: {error.strerror}.", remedy="Make it writable, or set state_dir to a folder that is."
+                f"{folder} cannot be written: {error.strerror}.",
+                remedy="Make it writable, or set state_dir to a folder that is.",
             ) from error
         return cls(info, path, descriptor)
 
     def dead(self, suspects: list[str] | None = None) -> tuple[str, ...]:
-        """The ids of hosts that are gone. Their locks are held until ``forget``, so that one host alone cleans up after them.
+        """The ids of hosts that are gone. Their locks are held until ``forget``, so that one host alone cleans up after
+        them.
 
         Args:
             suspects: ids that the store knows of this machine and folder; one without a lock file is gone too.
@@ -93,8 +96,8 @@ async def recover_dead(store: Store, lock: OwnerLock) -> tuple[tuple[str, ...], 
     """Give every execution of a dead host its end.
 
     Returns:
-        The ids of the dead, for ``Adapter.reap``, and how many executions were marked ``interrupted``. Call ``lock.forget`` after
-        reaping.
+        The ids of the dead, for ``Adapter.reap``, and how many executions were marked ``interrupted``. Call
+        ``lock.forget`` after reaping.
     """
     suspects = await store.owners_at_work(machine=lock.info.machine, lock_folder=lock.info.lock_folder)
     dead = lock.dead(suspects)

@@ -1,0 +1,225 @@
+"""The store on a relational database through SQLAlchemy Core."""
+
+import asyncio
+import base64
+import binascii
+import builtins
+import json
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from sqlalchemy import URL, Connection, Engine, Row, and_, delete, or_, select, update
+
+from host.errors import DuplicateExecution, InvalidRequest, StoreError, UnknownExecution
+from host.models import ExecutionRequest, ExecutionResult, Status
+from host.policy import Policy
+from host.store.engine import database_url, make_engine, prepare_file, translated
+from host.store.interface import OwnerInfo, Page, Record
+from host.store.migrate import migrate, version
+from host.store.rows import SUMMARY_COLUMNS, record, summary
+from host.store.schema import HEAD, executions, owners
+from host.store.statements import DAY_US, Statements, closing_row, instant_us, opening_row
+from host.store.writer import Writer
+
+__all__ = ["SqlStore"]
+
+_T = TypeVar("_T")
+
+_READERS = 2
+_LARGEST_PAGE = 500
+_LOST = "The host that ran it died, or lost sight of it."
+
+
+class SqlStore:
+    """Keeps executions in a database: one thread writes, others read, the event loop waits for neither."""
+
+    def __init__(self, url: URL, writing: Engine, reading: Engine, retain_days: int) -> None:
+        self._url = url
+        self._writing = writing
+        self._reading = reading
+        self._retain_days = retain_days
+        self._statements = Statements(writing.dialect)
+        self._writer = Writer(writing, url)
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="understudy-history")
+
+    @classmethod
+    async def open(cls, url: str, *, state_dir: Path, retain_days: int = 0) -> Self:
+        """See ``host.store.open_store``."""
+        return await asyncio.to_thread(cls._open, database_url(url, state_dir), retain_days)
+
+    @classmethod
+    def _open(cls, url: URL, retain_days: int) -> Self:
+        prepare_file(url)
+        writing, reading = make_engine(url, writes=True), make_engine(url, writes=False)
+        try:
+            with translated(url):
+                with reading.connect() as connection:
+                    found = version(connection)
+                if found != HEAD:
+                    with writing.begin() as connection:  # waits for another host that is migrating
+                        migrate(connection)
+        except StoreError:
+            writing.dispose()
+            reading.dispose()
+            raise
+        return cls(url, writing, reading, retain_days)
+
+    async def begin(
+        self,
+        request: ExecutionRequest,
+        policy: Policy,
+        *,
+        owner: str,
+        adapter: str | None = None,
+        adapter_version: str | None = None,
+    ) -> None:
+        row = opening_row(
+            request, policy, now_us=_now_us(), owner=owner, adapter=adapter, adapter_version=adapter_version
+        )
+        statement = self._statements.begin
+        if await self._writer.submit(lambda connection: statement.run(connection, row)) == 0:
+            raise _taken(request.id)
+
+    async def finish(self, request: ExecutionRequest, policy: Policy, result: ExecutionResult) -> bool:
+        row = closing_row(policy, result, now_us=_now_us())
+        row["execution"] = request.id
+        statement = self._statements.finish
+        written: int = await self._writer.submit(lambda connection: statement.run(connection, row))
+        return written == 1
+
+    async def record(self, request: ExecutionRequest, policy: Policy, result: ExecutionResult, *, owner: str) -> None:
+        now_us = _now_us()
+        row = opening_row(request, policy, now_us=now_us, owner=owner, adapter=None, adapter_version=None)
+        row |= closing_row(policy, result, now_us=now_us)
+        statement = self._statements.record
+        if await self._writer.submit(lambda connection: statement.run(connection, row)) == 0:
+            raise _taken(request.id)
+
+    async def get(self, execution_id: str) -> Record:
+        query = select(executions).where(executions.c.id == execution_id)
+        rows = await self._read(lambda connection: connection.execute(query).all())
+        if not rows:
+            raise UnknownExecution(
+                f"no execution has the id {execution_id!r}.", remedy="Records go when store.retain_days are over."
+            )
+        return record(rows[0])
+
+    async def list(
+        self,
+        *,
+        limit: int = 50,
+        before: str | None = None,
+        status: Status | None = None,
+        language: str | None = None,
+        adapter: str | None = None,
+        actor: str | None = None,
+    ) -> Page:
+        if not 1 <= limit <= _LARGEST_PAGE:
+            raise InvalidRequest(f"limit is {limit}; a page holds 1 to {_LARGEST_PAGE}.")
+        table = executions.c
+        query = select(*SUMMARY_COLUMNS).order_by(table.created_us.desc(), table.id.desc()).limit(limit + 1)
+        wanted = ((table.status, status), (table.language, language), (table.adapter, adapter), (table.actor_id, actor))
+        for column, value in wanted:
+            if value is not None:
+                query = query.where(column == str(value))
+        if before is not None:
+            created_us, last_id = _read_cursor(before)
+            query = query.where(
+                or_(table.created_us < created_us, and_(table.created_us == created_us, table.id < last_id))
+            )
+        rows = await self._read(lambda connection: connection.execute(query).all())
+        more = len(rows) > limit
+        return Page(tuple(summary(row) for row in rows[:limit]), _cursor(rows[limit - 1]) if more else None)
+
+    async def register(self, owner: OwnerInfo) -> None:
+        row = {
+            "id": owner.id,
+            "machine": owner.machine,
+            "lock_folder": owner.lock_folder,
+            "pid": owner.pid,
+            "started_us": instant_us(owner.started_at),
+        }
+        statement = self._statements.register
+        await self._writer.submit(lambda connection: statement.run(connection, row))
+
+    async def owners_at_work(self, *, machine: str, lock_folder: str) -> builtins.list[str]:
+        here = and_(owners.c.machine == machine, owners.c.lock_folder == lock_folder)
+        query = select(owners.c.id).where(
+            here, owners.c.id.in_(select(executions.c.owner).where(executions.c.status.is_(None)))
+        )
+        return await self._read(lambda connection: list(connection.execute(query).scalars()))
+
+    async def recover(self, dead_owners: Sequence[str]) -> int:
+        table = executions.c
+        ended = {"status": Status.INTERRUPTED.value, "reason": _LOST, "finished_us": _now_us()}
+        statement = update(executions).where(table.status.is_(None), table.owner.in_(dead_owners)).values(ended)
+        recovered: int = await self._writer.submit(lambda connection: connection.execute(statement).rowcount)
+        return recovered
+
+    async def purge(self) -> int:
+        table, now_us = executions.c, _now_us()
+        nothing = {"code": None, "inputs": None, "files": None, "result": None, "reason": "", "outputs_kept": False}
+        empty = update(executions).where(table.retain_until_us <= now_us, table.status.is_not(None))
+        empty = empty.values(nothing | {"retain_until_us": None})
+        old = delete(executions).where(
+            table.created_us <= now_us - self._retain_days * DAY_US, table.status.is_not(None)
+        )
+
+        def purge(connection: Connection) -> int:
+            if self._retain_days:
+                connection.execute(old)
+            return connection.execute(empty).rowcount
+
+        emptied: int = await self._writer.submit(purge)
+        return emptied
+
+    async def aclose(self) -> None:
+        await self._writer.aclose()
+        await asyncio.to_thread(self._let_go)
+
+    def _let_go(self) -> None:
+        self._readers.shutdown()
+        self._reading.dispose()
+        self._writing.dispose()
+
+    async def _read(self, query: Callable[[Connection], _T]) -> _T:
+        def run() -> _T:
+            with translated(self._url), self._reading.connect() as connection:
+                return query(connection)
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._readers, run)
+        except RuntimeError as error:  # the pool takes nothing after its shutdown
+            raise StoreError(
+                "The store is closed.", remedy="Nothing is read after the host was closed; start a new one."
+            ) from error
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000
+
+
+def _taken(execution_id: str) -> DuplicateExecution:
+    return DuplicateExecution(
+        f"an execution with the id {execution_id!r} was accepted before.", remedy="Send another id, or none."
+    )
+
+
+def _cursor(row: Row[Any]) -> str:
+    return base64.urlsafe_b64encode(json.dumps([row.created_us, row.id]).encode()).decode().rstrip("=")
+
+
+def _read_cursor(text: str) -> tuple[int, str]:
+    try:
+        padded = text + "=" * (-len(text) % 4)
+        created_us, last_id = json.loads(base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True))
+        if isinstance(created_us, int) and isinstance(last_id, str) and abs(created_us) < 1 << 62:
+            return created_us, last_id
+    except (ValueError, TypeError, binascii.Error):
+        pass
+    raise InvalidRequest(
+        "before is not a cursor of this host.", remedy="Send the `next` of an earlier page, or nothing."
+    )

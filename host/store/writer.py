@@ -1,0 +1,147 @@
+"""One thread that writes, and commits what waits together.
+
+While one commit is on its way to the disk, further writes queue up; the next transaction takes them all. So a durable
+commit is shared by as many callers as there are, and each of them resumes only after it.
+"""
+
+import asyncio
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, exc
+
+from host.errors import StoreError
+from host.store.engine import explained
+
+__all__ = ["Write", "Writer"]
+
+Write = Callable[[Connection], Any]
+"""Runs statements on the connection it is given, and gives back what the caller waits for."""
+
+_LARGEST_BATCH = 256
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Job:
+    write: Write
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[Any]
+    value: Any = None
+    error: BaseException | None = None
+
+
+class Writer:
+    """The one connection that writes, on a thread of its own."""
+
+    def __init__(self, engine: Engine, url: URL) -> None:
+        self._engine = engine
+        self._url = url
+        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._connection: Connection | None = None
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="understudy-store", daemon=True)
+        self._thread.start()
+
+    async def submit(self, write: Write) -> Any:
+        """Run ``write`` in a transaction; what it gave, once the transaction is durable.
+
+        A cancelled call waits for the end of its write. Then a write that failed raises its error, otherwise
+        CancelledError goes on.
+
+        Raises:
+            StoreError: it could not be written; nothing of it was.
+        """
+        if self._closed:
+            raise StoreError("The store is closed.", remedy="Nothing runs after the host was closed; start a new one.")
+        loop = asyncio.get_running_loop()
+        job = _Job(write, loop, loop.create_future())
+        self._queue.put(job)
+        cancelled: asyncio.CancelledError | None = None
+        while not job.future.done():
+            try:
+                await asyncio.wait((job.future,))
+            except asyncio.CancelledError as error:
+                cancelled = error
+        value = job.future.result()
+        if cancelled is not None:
+            raise cancelled
+        return value
+
+    async def aclose(self) -> None:
+        """Write what waits, then end the thread."""
+        if not self._closed:
+            self._closed = True
+            self._queue.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    def _run(self) -> None:
+        while (batch := self._next_batch()) is not None:
+            if batch:
+                self._commit(batch)
+                _deliver(batch)
+        self._disconnect()
+
+    def _next_batch(self) -> list[_Job] | None:
+        """All that waits, up to a limit; None when the end has come."""
+        first = self._queue.get()
+        if first is None:
+            return None
+        batch = [first]
+        while len(batch) < _LARGEST_BATCH:
+            try:
+                job = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if job is None:  # the end, but only after this batch
+                self._queue.put(None)
+                break
+            batch.append(job)
+        return batch
+
+    def _commit(self, batch: list[_Job]) -> None:
+        """Run a batch in one transaction. Where one job is at fault, each gets a transaction of its own."""
+        try:
+            if self._connection is None:
+                self._connection = self._engine.connect()
+            with self._connection.begin():
+                for job in batch:
+                    job.value = job.write(self._connection)
+        except Exception as error:  # noqa: BLE001 - every caller is waiting for an answer, whatever went wrong
+            self._disconnect()
+            if len(batch) > 1 and not isinstance(error, exc.OperationalError | exc.InternalError):
+                for job in batch:
+                    self._commit([job])
+                return
+            if not isinstance(error, exc.SQLAlchemyError):
+                _log.exception("a write to the store failed")
+            for job in batch:
+                job.error = explained(error, self._url)
+
+    def _disconnect(self) -> None:
+        """Drop the connection; the next batch makes a new one."""
+        if self._connection is not None:
+            with suppress(exc.SQLAlchemyError):
+                self._connection.close()
+            self._connection = None
+
+
+def _deliver(batch: list[_Job]) -> None:
+    """Wake the callers, with one call into each loop."""
+    for loop in {job.loop for job in batch}:
+        jobs = [job for job in batch if job.loop is loop]
+        with suppress(RuntimeError):  # the loop is closed, so nobody waits any more
+            loop.call_soon_threadsafe(_resolve, jobs)
+
+
+def _resolve(jobs: list[_Job]) -> None:
+    for job in jobs:
+        if job.error is None:
+            job.future.set_result(job.value)
+        else:
+            job.future.set_exception(job.error)
