@@ -108,7 +108,7 @@ class Host:
 
     @classmethod
     async def start(cls, settings: Settings, *, extra_plugins: Mapping[str, object] | None = None) -> "Host":
-        """Load plugins and policies, open the store, settle what dead hosts left, start adapters, let readiness choose."""
+        """Load plugins and policies, open the store, settle what dead hosts left, start adapters, pick who serves."""
         plugins = load_plugins(
             disabled=settings.plugins.disabled,
             required=settings.plugins.required,
