@@ -1,0 +1,14 @@
+"""The conformance suite that ships with the host: a new adapter is tested by ten lines. See docs/adapters.md.
+
+It needs pytest, which the host itself does not.
+"""
+
+import pytest
+
+pytest.register_assert_rewrite("host.testing.suite")
+
+from host.testing.program import Program  # noqa: E402 - after the rewrite is registered
+from host.testing.programs import PAIRS, PROGRAMS, Pair, programs_for  # noqa: E402
+from host.testing.suite import AdapterConformance  # noqa: E402
+
+__all__ = ["PAIRS", "PROGRAMS", "AdapterConformance", "Pair", "Program", "programs_for"]

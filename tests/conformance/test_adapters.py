@@ -1,0 +1,32 @@
+"""Every adapter that a plugin brings runs the conformance suite; nobody has to remember a new one."""
+
+from host.plugins import load_plugins
+from host.settings import load_settings
+from host.specs import AdapterSpec, load_target
+from host.testing import AdapterConformance
+
+_MUST_ACCEPT = {"sandbox": ("*",), "placeholder": ("*",)}
+"""By adapter: the programs that it may not decline. A wall with the real interpreters declines nothing."""
+
+
+def _suite_for(spec: AdapterSpec) -> type[AdapterConformance]:
+    def make_adapter(cls):
+        return load_target(spec.target)()
+
+    body = {
+        "make_adapter": classmethod(make_adapter),
+        "must_accept": _MUST_ACCEPT.get(spec.name, ()),
+        "__doc__": f"The adapter {spec.name}: {spec.summary}",
+    }
+    return type(f"Test{spec.name.title().replace('_', '').replace('-', '')}", (AdapterConformance,), body)
+
+
+def _may_run(spec: AdapterSpec) -> bool:
+    """Whatever costs money or leaves the machine is tested where configuration enables it, as it is used."""
+    return load_settings().adapters.enabled(spec.name, opt_in=spec.opt_in)
+
+
+for _spec in load_plugins().adapters():
+    if _may_run(_spec):
+        _class = _suite_for(_spec)
+        globals()[_class.__name__] = _class
