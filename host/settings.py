@@ -122,7 +122,7 @@ class StoreSettings(_Section):
     """Where records are kept, and how long."""
 
     url: str = ""
-    retain_days: int = Field(default=90, ge=0, le=36_500, strict=True)
+    retain_days: int = Field(default=3650, ge=1, le=3650, strict=True)
 
 
 class ServerSettings(_Section):
