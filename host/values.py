@@ -9,8 +9,9 @@ null        None                           ``null``
 bool        bool                           ``true``
 int         int                            a number; beyond 2^53 ``{"$type": "int", "value": "9007199254740993"}``
 float       float                          a number; else ``{"$type": "float", "value": "nan" | "inf" | "-inf"}``
-str         str                            a string; with lone surrogates ``{"$type": "str", "value": base64 of UTF-16-LE}``
-list        list, tuple                    an array
+str         str                            a string; with lone surrogates
+                                           ``{"$type": "str", "value": base64 of UTF-16-LE}``
+list        list, tuple                    an array (a tuple comes back as a list, but as a tuple in a key or a set)
 map         dict                           an object, ``$`` at the start of a key doubled; other keys than
                                            strings: ``{"$type": "map", "value": [[key, value], ...]}``
 decimal     decimal.Decimal                ``{"$type": "decimal", "value": "1.10"}``
@@ -27,8 +28,11 @@ image       Image                          ``{"$type": "image", "mime": "image/p
 object      Opaque (anything else)         ``{"$type": "object", "class": "Foo", "text": "<Foo ...>"}``
 =========== ============================== ======================================================
 
-This file runs in two places: in the host, and inside the wall as part of the Python guest. So it imports nothing
-but the standard library, and runs on Python 3.9 to 3.15.
+Subclasses count as what they derive from, members of an Enum as their value, named time zones as their offset. NumPy
+and pandas objects become lists, tables and plain numbers: see ``host.arrays``.
+
+This file, ``shapes``, ``decoding`` and ``arrays`` run in two places: in the host, and inside the wall as part of the
+Python guest. So they import nothing but the standard library and each other, and run on Python 3.9 to 3.15.
 """
 
 import base64
@@ -38,6 +42,9 @@ import json
 import math
 import re
 from collections import deque
+
+from .decoding import MAX_DEPTH, decode
+from .shapes import Image, Opaque, Table, ValueFormatError
 
 __all__ = [
     "MAX_DEPTH",
@@ -52,102 +59,17 @@ __all__ = [
     "type_name",
 ]
 
-MAX_DEPTH = 100
-"""Levels of nesting that a value may have, lists and maps alike."""
-
 _SAFE_INTEGER = 2**53 - 1
 _HEX_FROM_BITS = 13_000  # past about 3,900 digits decimal conversion is slow and, since Python 3.11, refused
+_MAX_FRACTION_BITS = 13_000  # reducing a fraction takes time that grows with the square of its length
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_DURATION = re.compile(r"(-?)PT(\d+)(?:\.(\d{1,6}))?S", re.ASCII)
-
-
-class ValueFormatError(ValueError):
-    """The value has no wire form, or the wire form is not a value; the message says where."""
-
-
-class Table:
-    """Rows under named columns.
-
-    Attributes:
-        columns: the column names, a tuple of str.
-        rows: a tuple of tuples, each as long as ``columns``.
-    """
-
-    __slots__ = ("columns", "rows")
-
-    def __init__(self, columns, rows):
-        self.columns = tuple(columns)
-        self.rows = tuple(tuple(row) for row in rows)
-        for number, row in enumerate(self.rows):
-            if len(row) != len(self.columns):
-                raise ValueFormatError(f"row {number} of the table has {len(row)} cells for {len(self.columns)} columns")
-
-    def __eq__(self, other):
-        if not isinstance(other, Table):
-            return NotImplemented
-        return self.columns == other.columns and self.rows == other.rows
-
-    def __hash__(self):
-        return hash((self.columns, len(self.rows)))
-
-    def __repr__(self):
-        return f"Table(columns={list(self.columns)!r}, rows={[list(row) for row in self.rows]!r})"
-
-    def __len__(self):
-        return len(self.rows)
-
-    def __iter__(self):
-        """Rows as dictionaries, column name to cell."""
-        return (dict(zip(self.columns, row)) for row in self.rows)
-
-
-class Image:
-    """A picture: its MIME type and its bytes."""
-
-    __slots__ = ("data", "mime")
-
-    def __init__(self, mime, data):
-        self.mime = mime
-        self.data = bytes(data)
-
-    def __eq__(self, other):
-        if not isinstance(other, Image):
-            return NotImplemented
-        return self.mime == other.mime and self.data == other.data
-
-    def __hash__(self):
-        return hash((self.mime, self.data))
-
-    def __repr__(self):
-        return f"Image({self.mime!r}, {len(self.data)} bytes)"
-
-
-class Opaque:
-    """A value that has no wire form of its own: its class and what its repr said, both for people only."""
-
-    __slots__ = ("class_name", "text")
-
-    def __init__(self, class_name, text):
-        self.class_name = class_name
-        self.text = text
-
-    def __eq__(self, other):
-        if not isinstance(other, Opaque):
-            return NotImplemented
-        return self.class_name == other.class_name and self.text == other.text
-
-    def __hash__(self):
-        return hash((self.class_name, self.text))
-
-    def __repr__(self):
-        return f"Opaque({self.class_name!r}, {self.text!r})"
 
 
 def encode(value, depth=0):
     """The wire form of ``value`` as a JSON-able tree.
 
-    What has no form of its own becomes an ``object`` tag (class and repr), so encoding fails only on what is deeper
-    than MAX_DEPTH (a structure that contains itself is).
+    What has no form of its own, or raises while it is looked at, becomes an ``object`` tag (class and repr). So
+    encoding fails only on what is deeper than MAX_DEPTH (a structure that contains itself is).
 
     Raises:
         ValueFormatError: too deep.
@@ -161,45 +83,29 @@ def encode(value, depth=0):
         return _encode_int(value)
     if kind is float:
         return value if math.isfinite(value) else {"$type": "float", "value": repr(value)}
-    if depth >= MAX_DEPTH:
-        raise ValueFormatError(f"the value is nested deeper than {MAX_DEPTH} levels, or contains itself")
     if kind is list or kind is tuple:
+        _check_depth(depth)
         return [encode(item, depth + 1) for item in value]
     if kind is dict:
         return _encode_map(value, depth)
-    return _encode_other(value, depth)
-
-
-def decode(wire, depth=0):
-    """The value behind a wire tree, as ``json.loads`` gives it.
-
-    Raises:
-        ValueFormatError: an unknown or malformed tag, an unescaped ``$`` key, or nesting past MAX_DEPTH.
-    """
-    kind = type(wire)
-    if wire is None or kind is bool or kind is int or kind is float or kind is str:
-        return wire
-    if depth >= MAX_DEPTH:
-        raise ValueFormatError(f"the value is nested deeper than {MAX_DEPTH} levels")
-    if kind is list:
-        return [decode(item, depth + 1) for item in wire]
-    if kind is not dict:
-        raise ValueFormatError(f"{kind.__name__} is not JSON")
-    if "$type" in wire:
-        return _decode_tag(wire, depth)
-    result = {}
-    for key, item in wire.items():
-        if key[:1] == "$":
-            if key[:2] != "$$":
-                raise ValueFormatError(f"key {key!r} begins with $; write {'$' + key!r} for a key of your own")
-            key = key[1:]
-        result[key] = decode(item, depth + 1)
-    return result
+    try:
+        return _encode_other(value, kind, depth)
+    except (ValueFormatError, MemoryError, RecursionError):
+        raise
+    except Exception:  # the caller's own class may do anything when it is read; its name is still worth having
+        return _encode_opaque(value)
 
 
 def dumps(value):
-    """The wire form of ``value`` as UTF-8 JSON bytes."""
-    return json.dumps(encode(value), ensure_ascii=True, separators=(",", ":"), allow_nan=False).encode("ascii")
+    """The wire form of ``value`` as UTF-8 JSON bytes.
+
+    Raises:
+        ValueFormatError: too deep.
+    """
+    try:
+        return json.dumps(encode(value), separators=(",", ":"), allow_nan=False).encode("ascii")
+    except RecursionError:
+        raise ValueFormatError("the value is nested too deeply, or its own methods recurse without end") from None
 
 
 def loads(data, max_bytes=None):
@@ -215,13 +121,13 @@ def loads(data, max_bytes=None):
     if max_bytes is not None and len(data) > max_bytes:
         raise ValueFormatError(f"the value takes {len(data)} bytes; the limit is {max_bytes}")
     try:
-        tree = json.loads(data, parse_constant=_no_constant, parse_int=_parse_int)
+        tree = json.loads(bytes(data).decode("utf-8"), parse_constant=_no_constant)
     except ValueFormatError:
         raise
     except RecursionError:
         raise ValueFormatError(f"the value is nested deeper than {MAX_DEPTH} levels") from None
     except ValueError as error:
-        raise ValueFormatError(f"the value is not JSON: {error}") from None
+        raise ValueFormatError(f"the value is not JSON that can be read: {error}") from None
     return decode(tree)
 
 
@@ -236,7 +142,16 @@ def type_name(value):
     return "list" if isinstance(wire, list) else type_name(wire)
 
 
+def _no_constant(name):
+    raise ValueFormatError(f"{name} is not JSON; write " + '{"$type": "float", "value": "nan"}')
+
+
 # --- encoding ---------------------------------------------------------------------------------------------------------
+
+
+def _check_depth(depth):
+    if depth >= MAX_DEPTH:
+        raise ValueFormatError(f"the value is nested deeper than {MAX_DEPTH} levels, or contains itself")
 
 
 def _encode_str(value):
@@ -252,6 +167,7 @@ def _encode_int(value):
 
 
 def _encode_map(value, depth):
+    _check_depth(depth)
     plain = all(type(key) is str and (key.isascii() or not _SURROGATE.search(key)) for key in value)
     if plain:
         return {("$" + key if key[:1] == "$" else key): encode(item, depth + 1) for key, item in value.items()}
@@ -262,6 +178,7 @@ def _encode_map(value, depth):
 
 
 def _encode_set(value, depth):
+    _check_depth(depth)
     return {"$type": "set", "value": sorted((encode(item, depth + 1) for item in value), key=_sorting_key)}
 
 
@@ -269,7 +186,7 @@ def _sorting_key(wire):
     return json.dumps(wire, sort_keys=True)
 
 
-def _encode_duration(value):
+def _encode_duration(value, depth):
     sign = "-" if value < datetime.timedelta(0) else ""
     micros = abs(value) // datetime.timedelta(microseconds=1)
     seconds, rest = divmod(micros, 1_000_000)
@@ -278,6 +195,7 @@ def _encode_duration(value):
 
 
 def _encode_table(value, depth):
+    _check_depth(depth)
     return {
         "$type": "table",
         "columns": [_encode_str(str(name)) for name in value.columns],
@@ -285,211 +203,78 @@ def _encode_table(value, depth):
     }
 
 
-def _encode_other(value, depth):
-    """Subclasses, the typed kinds, third-party values; in the end an opaque object."""
-    for kind, encoder in _ENCODERS:
-        if isinstance(value, kind):
-            return encoder(value, depth)
-    module = type(value).__module__.partition(".")[0]
-    if module == "fractions":  # told by name, so that guests need not import the module
-        return {"$type": "fraction", "value": f"{value.numerator}/{value.denominator}"}
+def _encode_fraction(value, depth):
+    if max(value.numerator.bit_length(), value.denominator.bit_length()) > _MAX_FRACTION_BITS:
+        return _encode_opaque(value)
+    return {"$type": "fraction", "value": f"{value.numerator}/{value.denominator}"}
+
+
+def _encode_other(value, kind, depth):
+    """The typed kinds, third-party values, subclasses; in the end an opaque object."""
+    encoder = _BY_TYPE.get(kind)
+    if encoder is not None:
+        return encoder(value, depth)
+    module = kind.__module__.partition(".")[0]
     if module in ("numpy", "pandas"):
-        converted = _from_numpy_or_pandas(value)
-        if converted is not value:
-            return encode(converted, depth)
+        from . import arrays
+
+        _check_depth(depth)
+        converted = arrays.plain(value, Table)
+        return _encode_opaque(value) if converted is value else encode(converted, depth + 1)
+    if module == "fractions":  # told by name, so that guests need not import the module
+        return _encode_fraction(value, depth)
+    if hasattr(kind, "__members__"):  # of an Enum
+        _check_depth(depth)
+        return encode(value.value, depth + 1)
+    for known, encoder in _ENCODERS:
+        if isinstance(value, known):
+            return encoder(value, depth)
     return _encode_opaque(value)
 
 
 def _encode_opaque(value):
     try:
-        text = repr(value)
-    except Exception as error:  # the caller's own __repr__ may do anything; the value is still worth naming
+        text = str.__str__(repr(value))[:1000]
+    except Exception as error:  # again the caller's own code
         text = f"<{type(value).__name__}: repr failed with {type(error).__name__}>"
-    text = _SURROGATE.sub("\ufffd", text[:1000])
-    return {"$type": "object", "class": _SURROGATE.sub("\ufffd", type(value).__qualname__), "text": text}
-
-
-def _from_numpy_or_pandas(value):
-    """A plain value for a NumPy or pandas one, by what it can do, so that neither is imported here."""
-    name = type(value).__name__
-    if name == "DataFrame":
-        columns = [str(column) for column in value.columns]
-        rows = value.astype(object).itertuples(index=False, name=None)
-        return Table(columns, [[_missing_to_none(cell) for cell in row] for row in rows])
-    if name == "Series":
-        return [_missing_to_none(cell) for cell in value.tolist()]
-    if name in ("NaTType", "NAType"):
-        return None
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    if hasattr(value, "item"):
-        return value.item()
-    return value
-
-
-def _missing_to_none(cell):
-    return None if type(cell).__name__ in ("NaTType", "NAType") else cell
+    return {
+        "$type": "object",
+        "class": _SURROGATE.sub("\ufffd", type(value).__name__),
+        "text": _SURROGATE.sub("\ufffd", text),
+    }
 
 
 def _b64(data):
     return base64.b64encode(data).decode("ascii")
 
 
-# Order matters: bool before int, datetime before date. Enum members count as their value.
+# Subclasses are looked up in this order: datetime before date. Methods are those of the base, whatever a subclass
+# overrides.
 _ENCODERS = [
-    (decimal.Decimal, lambda v, d: {"$type": "decimal", "value": str(v)}),
-    (datetime.datetime, lambda v, d: {"$type": "datetime", "value": v.isoformat()}),
-    (datetime.date, lambda v, d: {"$type": "date", "value": v.isoformat()}),
-    (datetime.time, lambda v, d: {"$type": "time", "value": v.isoformat()}),
-    (datetime.timedelta, lambda v, d: _encode_duration(v)),
-    ((bytes, bytearray, memoryview), lambda v, d: {"$type": "bytes", "value": _b64(bytes(v))}),
+    (decimal.Decimal, lambda v, d: {"$type": "decimal", "value": decimal.Decimal.__str__(v)}),
+    (datetime.datetime, lambda v, d: {"$type": "datetime", "value": datetime.datetime.isoformat(v)}),
+    (datetime.date, lambda v, d: {"$type": "date", "value": datetime.date.isoformat(v)}),
+    (datetime.time, lambda v, d: {"$type": "time", "value": datetime.time.isoformat(v)}),
+    (datetime.timedelta, _encode_duration),
+    (bytes, lambda v, d: {"$type": "bytes", "value": _b64(v)}),
+    (bytearray, lambda v, d: {"$type": "bytes", "value": _b64(v)}),
+    (memoryview, lambda v, d: {"$type": "bytes", "value": _b64(v.tobytes())}),
     (Table, _encode_table),
-    (Image, lambda v, d: {"$type": "image", "mime": v.mime, "value": _b64(v.data)}),
-    (Opaque, lambda v, d: {"$type": "object", "class": v.class_name, "text": v.text}),
+    (Image, lambda v, d: {"$type": "image", "mime": str(v.mime), "value": _b64(v.data)}),
+    (Opaque, lambda v, d: {"$type": "object", "class": str(v.class_name), "text": str(v.text)}),
     (str, lambda v, d: _encode_str(str.__str__(v))),
-    (bool, lambda v, d: bool(v)),
-    (int, lambda v, d: _encode_int(int(v))),
-    (float, lambda v, d: encode(float(v), d)),
+    (int, lambda v, d: _encode_int(int.__int__(v))),
+    (float, lambda v, d: encode(float.__float__(v), d)),
     (complex, lambda v, d: {"$type": "complex", "value": [encode(v.real, d), encode(v.imag, d)]}),
     (dict, lambda v, d: _encode_map(dict(v), d)),
-    ((set, frozenset), _encode_set),
-    ((list, tuple, range, deque, type({}.keys()), type({}.values()), type({}.items())), lambda v, d: encode(list(v), d)),
+    (set, _encode_set),
+    (frozenset, _encode_set),
+    (
+        (list, tuple, range, deque, type({}.keys()), type({}.values()), type({}.items())),
+        lambda v, d: encode(list(v), d),
+    ),
 ]
-
-
-# --- decoding ---------------------------------------------------------------------------------------------------------
-
-
-def _no_constant(name):
-    raise ValueFormatError(f"{name} is not JSON; write " + '{"$type": "float", "value": "nan"}')
-
-
-def _parse_int(digits):
-    if len(digits) > 4000:
-        raise ValueFormatError("an integer of more than 4,000 digits travels as a tag with a hexadecimal value")
-    return int(digits)
-
-
-def _text(wire, field="value"):
-    value = wire.get(field)
-    if type(value) is not str:
-        raise ValueFormatError(f"tag {wire['$type']!r} needs the text field {field!r}")
-    return value
-
-
-def _items(wire, field="value"):
-    value = wire.get(field)
-    if type(value) is not list:
-        raise ValueFormatError(f"tag {wire['$type']!r} needs the list field {field!r}")
-    return value
-
-
-def _bytes(wire):
-    return base64.b64decode(_text(wire), validate=True)
-
-
-def _decode_int(wire, depth):
-    text = _text(wire)
-    return int(text, 16) if text.lstrip("-")[:2] == "0x" else _parse_int(text)
-
-
-def _decode_float(wire, depth):
-    text = _text(wire)
-    if text not in ("nan", "inf", "-inf"):
-        raise ValueFormatError("tag 'float' holds nan, inf or -inf; any other float is a plain number")
-    return float(text)
-
-
-def _decode_map(wire, depth):
-    result = {}
-    for pair in _items(wire):
-        if type(pair) is not list or len(pair) != 2:
-            raise ValueFormatError("tag 'map' holds [key, value] pairs")
-        key = _hashable(decode(pair[0], depth + 1))
-        result[key] = decode(pair[1], depth + 1)
-    return result
-
-
-def _hashable(value):
-    """Keys and members of sets: lists stand for tuples there."""
-    if type(value) is list:
-        return tuple(_hashable(item) for item in value)
-    if type(value) is set:
-        return frozenset(value)
-    if type(value) is dict:
-        raise ValueFormatError("a map can be neither a key nor a member of a set")
-    return value
-
-
-def _decode_duration(wire, depth):
-    match = _DURATION.fullmatch(_text(wire))
-    if not match or len(match[2]) > 15:
-        raise ValueFormatError('tag \'duration\' holds seconds as in "PT5400.25S"')
-    duration = datetime.timedelta(seconds=int(match[2]), microseconds=int((match[3] or "").ljust(6, "0")))
-    return -duration if match[1] else duration
-
-
-def _decode_decimal(wire, depth):
-    text = _text(wire)
-    if text != text.strip() or "_" in text:
-        raise decimal.InvalidOperation(text)
-    return decimal.Decimal(text)
-
-
-def _decode_fraction(wire, depth):
-    from fractions import Fraction
-
-    numerator, _, denominator = _text(wire).partition("/")
-    return Fraction(_parse_int(numerator), _parse_int(denominator))
-
-
-def _decode_complex(wire, depth):
-    real, imaginary = (decode(part, depth + 1) for part in _items(wire))
-    return complex(real, imaginary)
-
-
-def _decode_table(wire, depth):
-    columns = [decode(name) for name in _items(wire, "columns")]
-    if not all(type(name) is str for name in columns):
-        raise ValueFormatError("column names of a table are strings")
-    rows = _items(wire, "rows")
-    if not all(type(row) is list for row in rows):
-        raise ValueFormatError("rows of a table are lists")
-    return Table(columns, [[decode(cell, depth + 2) for cell in row] for row in rows])
-
-
-_DECODERS = {
-    "int": _decode_int,
-    "float": _decode_float,
-    "str": lambda w, d: _bytes(w).decode("utf-16-le", "surrogatepass"),
-    "map": _decode_map,
-    "decimal": _decode_decimal,
-    "fraction": _decode_fraction,
-    "complex": _decode_complex,
-    "date": lambda w, d: datetime.date.fromisoformat(_text(w)),
-    "time": lambda w, d: datetime.time.fromisoformat(_text(w)),
-    "datetime": lambda w, d: datetime.datetime.fromisoformat(_text(w)),
-    "duration": _decode_duration,
-    "bytes": lambda w, d: _bytes(w),
-    "set": lambda w, d: {_hashable(decode(item, d + 1)) for item in _items(w)},
-    "table": _decode_table,
-    "image": lambda w, d: Image(_text(w, "mime"), _bytes(w)),
-    "object": lambda w, d: Opaque(_text(w, "class"), _text(w, "text")),
-}
-
-
-def _decode_tag(wire, depth):
-    name = wire["$type"]
-    decoder = _DECODERS.get(name) if type(name) is str else None
-    if decoder is None:
-        known = ", ".join(sorted(_DECODERS))
-        raise ValueFormatError(f"$type {name!r} is unknown; known are {known}")
-    try:
-        return decoder(wire, depth)
-    except ValueFormatError:
-        raise
-    except (ValueError, TypeError, OverflowError, ArithmeticError) as error:
-        raise ValueFormatError(f"the value tagged {name!r} is malformed: {error}") from None
+_BY_TYPE = {kind: encoder for kind, encoder in _ENCODERS if isinstance(kind, type)}
 
 
 # --- names ----------------------------------------------------------------------------------------------------------
@@ -502,5 +287,14 @@ _NAMES = [
     (str, "str"),
     ((list, tuple), "list"),
     (dict, "map"),
+    (decimal.Decimal, "decimal"),
+    (Table, "table"),
     (datetime.datetime, "datetime"),
+    (datetime.date, "date"),
+    (datetime.time, "time"),
+    (datetime.timedelta, "duration"),
+    ((bytes, bytearray, memoryview), "bytes"),
+    ((set, frozenset), "set"),
+    (Image, "image"),
+    (Opaque, "object"),
 ]
