@@ -4,6 +4,7 @@ A layer is a mapping from dotted key (``server.port``) to ``Entry``. Later layer
 """
 
 import json
+import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from host.errors import ConfigurationError
+from host.resources import config_folder
 
 __all__ = [
     "Argument",
@@ -23,11 +25,15 @@ __all__ = [
     "flatten",
     "merge",
     "nest",
+    "read_layers",
+    "read_list",
+    "read_switch",
     "read_text",
 ]
 
 _PREFIX = "UNDERSTUDY_"
 _NOT_SETTINGS = ("UNDERSTUDY_CONFIG", "UNDERSTUDY_CORPORA")  # the file itself; where benchmarks find their corpora
+_ON, _OFF = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 _HEADER = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]")
 _ASSIGNMENT = re.compile(r"\s*([A-Za-z0-9_\-.\"' ]+?)\s*=")
 
@@ -58,6 +64,22 @@ class Argument:
 
     text: str
     option: str
+
+
+def read_layers(
+    config_file: Path | None, environ: Mapping[str, str] | None, overrides: Mapping[str, Any] | None
+) -> list[Layer]:
+    """Every layer, the strongest last. See ``host.settings.load_settings``.
+
+    Raises:
+        ConfigurationError: a file cannot be read.
+    """
+    environ = os.environ if environ is None else environ
+    named = config_file or (Path(environ["UNDERSTUDY_CONFIG"]) if environ.get("UNDERSTUDY_CONFIG") else None)
+    layers = [file_layer(config_folder() / "default.toml", "default")]
+    if named is not None:
+        layers.append(file_layer(named))
+    return [*layers, environment_layer(environ), argument_layer(overrides or {})]
 
 
 def file_layer(path: Path, origin: str | None = None) -> Layer:
@@ -150,6 +172,18 @@ def read_text(text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return text
+
+
+def read_list(text: str) -> list[Any]:
+    """The members of a list, written with commas or as JSON."""
+    listed = read_text(text) if text.strip().startswith("[") else None
+    return listed if isinstance(listed, list) else [part.strip() for part in text.split(",") if part.strip()]
+
+
+def read_switch(text: str) -> Any:
+    """True or false behind the word for it; what is no such word stays text."""
+    word = text.strip().lower()
+    return word in _ON if word in _ON or word in _OFF else text
 
 
 def _lines(text: str) -> dict[str, int]:

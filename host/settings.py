@@ -31,11 +31,12 @@ from host.layers import (
     Entry,
     Layer,
     argument_layer,
-    environment_layer,
-    file_layer,
     flatten,
     merge,
     nest,
+    read_layers,
+    read_list,
+    read_switch,
     read_text,
 )
 from host.resources import config_folder
@@ -231,12 +232,7 @@ def load_settings(
     Raises:
         ConfigurationError: a file that cannot be read, an unknown key, a wrong value.
     """
-    environ = os.environ if environ is None else environ
-    named = config_file or (Path(environ["UNDERSTUDY_CONFIG"]) if environ.get("UNDERSTUDY_CONFIG") else None)
-    layers = [file_layer(config_folder() / "default.toml", "default")]
-    if named is not None:
-        layers.append(file_layer(named))
-    return _build([*layers, environment_layer(environ), argument_layer(overrides or {})], environ)
+    return _build(read_layers(config_file, environ, overrides), os.environ if environ is None else environ)
 
 
 def _build(layers: list[Layer], environ: Mapping[str, str]) -> Settings:
@@ -301,23 +297,12 @@ def _read(key: str, entry: Entry) -> Entry:
 
 def _from_text(kind: Any, text: str) -> Any:
     """Text as the type asks for it. What does not fit stays text, and validation says why it is wrong."""
-    word = text.strip()
     if kind is bool:
-        return {
-            "true": True,
-            "1": True,
-            "yes": True,
-            "on": True,
-            "false": False,
-            "0": False,
-            "no": False,
-            "off": False,
-        }.get(word.lower(), text)
+        return read_switch(text)
     if kind is int:
-        return int(word) if re.fullmatch(r"[+-]?[0-9][0-9_]{0,30}", word) else text
+        return int(text) if re.fullmatch(r"\s*[+-]?[0-9][0-9_]{0,30}\s*", text) else text
     if getattr(kind, "__origin__", None) is tuple:
-        listed = read_text(word) if word.startswith("[") else None
-        return listed if isinstance(listed, list) else [part.strip() for part in word.split(",") if part.strip()]
+        return read_list(text)
     return read_text(text) if kind is Any else text
 
 

@@ -1,0 +1,89 @@
+"""What the command line shows, and how: output for people, output for machines, and nothing that steers a terminal."""
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["EscapeStripper", "complain", "console", "print_json", "printable", "waiting"]
+
+_SEQUENCE = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor moves
+    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)"  # OSC, DCS and kin: titles, clipboard
+    r"|\x1b[ -/]*[0-Z\\^-~]"  # the short ones
+)
+_UNFINISHED = re.compile(r"(?:\x1b|[\x90\x98\x9b\x9d-\x9f])[^\x07\x9c]*\Z")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_HELD_BACK = 4096  # an escape sequence that has not ended after so many characters is none
+
+
+class EscapeStripper:
+    """Removes escape sequences and control characters from text that comes in pieces; newline and tab stay."""
+
+    def __init__(self) -> None:
+        self._held = ""
+
+    def feed(self, text: str) -> str:
+        """What can be shown now. The beginning of a sequence waits for its end."""
+        text = _SEQUENCE.sub("", self._held + text)
+        self._held = ""
+        unfinished = _UNFINISHED.search(text) or re.search(r"\r\Z", text)
+        if unfinished and len(text) - unfinished.start() <= _HELD_BACK:
+            self._held = text[unfinished.start() :]
+            text = text[: unfinished.start()]
+        return _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+    def flush(self) -> str:
+        """What was held back, without its control characters."""
+        held, self._held = self._held, ""
+        return _CONTROL.sub("", held.replace("\r", "\n"))
+
+
+def printable(text: str) -> str:
+    """``text`` without anything that steers a terminal."""
+    stripper = EscapeStripper()
+    return stripper.feed(text) + stripper.flush()
+
+
+@cache
+def console(*, stderr: bool = False) -> "Console":
+    """The rich console on stdout or stderr. It colours only on a terminal, and not where NO_COLOR is set."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, emoji=False, markup=False, soft_wrap=True)
+
+
+def print_json(data: Any) -> None:
+    """One JSON document on stdout, in ASCII: nothing in it can steer a terminal."""
+    text = json.dumps(data, ensure_ascii=True, allow_nan=False, indent=2 if sys.stdout.isatty() else None)
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def complain(text: str) -> None:
+    """A sentence for people, on stderr."""
+    console(stderr=True).print(printable(text), style="red" if sys.stderr.isatty() else None)
+
+
+def write(stream: TextIO, text: str) -> None:
+    """Text as it is, at once; what the stream's encoding lacks is replaced."""
+    encoding = stream.encoding or "utf-8"
+    stream.write(text.encode(encoding, "replace").decode(encoding))
+    stream.flush()
+
+
+@contextmanager
+def waiting(what: str, *, quiet: bool = False) -> Iterator[Any]:
+    """Show a spinner on stderr while the block runs, if stderr is a terminal. Gives a function that ends it early."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda: None
+        return
+    status = console(stderr=True).status(what)
+    with status:
+        yield status.stop
