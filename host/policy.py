@@ -1,9 +1,10 @@
 """The security policy: what code may do. A policy is an upper bound; a request may tighten it, never widen it.
 
-Every field has a bounded default. A limit of time counts in milliseconds, of memory in MiB, of output and files in bytes.
+Every field has a bounded default. A limit of time counts in milliseconds, of memory in MiB, of output and files in
+bytes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any
@@ -11,6 +12,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from host.canonical import canonical, sha256
+from host.errors import WidenedLimits
 
 __all__ = [
     "ENFORCED_FIELDS",
@@ -19,6 +21,8 @@ __all__ = [
     "Limits",
     "Policy",
     "Retain",
+    "covers_egress",
+    "covers_import",
 ]
 
 
@@ -77,9 +81,21 @@ ENFORCED_FIELDS: tuple[str, ...] = (
 )
 """The fields that an adapter states an enforcement level for."""
 
-_CEILINGS = ("max_execution_time", "max_cpu_time", "max_memory_mb", "max_processes", "max_output_bytes", "max_file_bytes", "max_files")
+_CEILINGS = (
+    "max_execution_time",
+    "max_cpu_time",
+    "max_memory_mb",
+    "max_processes",
+    "max_output_bytes",
+    "max_file_bytes",
+    "max_files",
+)
 
 _Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]
+_Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,254}$")]
+_VariableValue = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+_Egress = Annotated[str, Field(pattern=r"^(\*|[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(\*|[0-9]{1,5})$")]
+_Import = Annotated[str, Field(min_length=1, max_length=256)]
 _Frozen = ConfigDict(frozen=True, extra="forbid")
 
 
@@ -106,11 +122,11 @@ class Limits(BaseModel):
     max_output_bytes: int | None = Field(default=None, ge=0, description="stdout, stderr and value together, in bytes")
     max_file_bytes: int | None = Field(default=None, ge=0, description="the whole work folder, in bytes")
     max_files: int | None = Field(default=None, ge=0, description="files and folders in the work folder")
-    allowed_imports: tuple[str, ...] | None = None
+    allowed_imports: tuple[_Import, ...] | None = None
     network_access: bool | None = None
-    egress_allow: tuple[str, ...] | None = None
+    egress_allow: tuple[_Egress, ...] | None = None
     file_system_access: FileSystemAccess | None = None
-    environment: Mapping[str, str] | None = None
+    environment: Mapping[_Variable, _VariableValue] | None = None
     may_leave_machine: bool | None = None
 
 
@@ -126,8 +142,9 @@ class Policy(BaseModel):
     description: str = ""
     max_execution_time: int = Field(default=5000, ge=1, le=900_000, description="wall-clock time, in ms")
     max_memory_mb: int = Field(default=128, ge=1, le=1_048_576, description="memory of all processes together, in MiB")
-    allowed_imports: tuple[str, ...] | None = Field(
-        default=("math", "json", "datetime"), description="modules that code may import; null is any"
+    allowed_imports: tuple[_Import, ...] | None = Field(
+        default=("math", "json", "datetime"),
+        description="modules that code may import, each with what lies below it; null is any",
     )
     network_access: bool = False
     file_system_access: FileSystemAccess = FileSystemAccess.NONE
@@ -136,8 +153,13 @@ class Policy(BaseModel):
     max_output_bytes: int = Field(default=1_048_576, ge=0, le=1 << 30, description="stdout, stderr and value together")
     max_file_bytes: int = Field(default=16_777_216, ge=0, le=1 << 34, description="the whole work folder, in bytes")
     max_files: int = Field(default=256, ge=0, le=1_000_000, description="files and folders in the work folder")
-    environment: Mapping[str, str] = Field(default_factory=dict, description="variables that the program sees")
-    egress_allow: tuple[str, ...] = Field(default=(), description="host:port pairs, where network_access is true")
+    environment: Mapping[_Variable, _VariableValue] = Field(
+        default_factory=dict, description="variables that the program sees"
+    )
+    egress_allow: tuple[_Egress, ...] = Field(
+        default=(),
+        description="host:port pairs it may reach if network_access is true; * is any host or port; empty is none",
+    )
     may_leave_machine: bool = Field(default=True, description="whether a remote adapter may run it")
     guest_environment: _Name = Field(default="base", description="the set of packages that code may import from")
     retain: Retain = Retain()
@@ -150,7 +172,9 @@ class Policy(BaseModel):
     def _known_fields(cls, value: Mapping[str, Enforcement]) -> Mapping[str, Enforcement]:
         unknown = sorted(set(value) - set(ENFORCED_FIELDS))
         if unknown:
-            raise ValueError(f"no enforcement can be required for {', '.join(unknown)}; fields are {', '.join(ENFORCED_FIELDS)}")
+            raise ValueError(
+                f"no enforcement can be required for {', '.join(unknown)}; fields are {', '.join(ENFORCED_FIELDS)}"
+            )
         return value
 
     @cached_property
@@ -167,21 +191,26 @@ class Policy(BaseModel):
         return [sentence for field, value in _given(limits) if (sentence := self._widens(field, value))]
 
     def tighten(self, limits: Limits) -> "Policy":
-        """This policy with the request's limits; the caller has seen to it that nothing is widened.
+        """This policy with the request's limits, validated anew; name, enforcement and retention stay.
 
-        The result is validated anew and keeps name, enforcement and retention.
+        Raises:
+            WidenedLimits: the limits ask for more than this policy gives, so that no caller can widen one by mistake.
         """
         given = dict(_given(limits))
-        return Policy.model_validate({**self.model_dump(), **given}) if given else self
+        if not given:
+            return self
+        if widened := self.widened_by(limits):
+            raise WidenedLimits("; ".join(widened) + ".", remedy="Ask for less, or for a policy that gives more.")
+        return Policy.model_validate({**self.model_dump(), **given})
 
     def _widens(self, field: str, value: Any) -> str | None:
         own = getattr(self, field)
         if field in _CEILINGS:
             wider = value > own
         elif field == "allowed_imports":
-            wider = own is not None and not set(value) <= set(own)
+            wider = not all(covers_import(own, name) for name in value)
         elif field == "egress_allow":
-            wider = not set(value) <= set(own)
+            wider = not all(covers_egress(own, pair) for pair in value)
         elif field == "environment":
             wider = not value.items() <= own.items()
         elif field == "file_system_access":
@@ -191,12 +220,31 @@ class Policy(BaseModel):
         return f"{field} {_say(value)} is more than policy {self.name} gives ({_say(own)})" if wider else None
 
 
+def covers_import(allowed: Iterable[str] | None, name: str) -> bool:
+    """Whether a list of allowed imports lets ``name`` in; None lets everything in.
+
+    An entry allows itself and what lies below it: ``xml`` allows ``xml.dom`` too.
+    """
+    if allowed is None:
+        return True
+    return any(name == entry or name.startswith((entry + ".", entry + "/")) for entry in allowed)
+
+
+def covers_egress(allowed: Iterable[str], pair: str) -> bool:
+    """Whether a list of host:port pairs lets ``pair`` through; ``*`` stands for any host or any port."""
+    host, _, port = pair.lower().rpartition(":")
+    for entry in allowed:
+        entry_host, _, entry_port = entry.lower().rpartition(":")
+        if entry_host in ("*", host) and entry_port in ("*", port):
+            return True
+    return False
+
+
 def _given(limits: Limits) -> list[tuple[str, Any]]:
     return [(field, value) for field in Limits.model_fields if (value := getattr(limits, field)) is not None]
 
 
 def _say(value: Any) -> str:
-    if isinstance(value, tuple):
+    if isinstance(value, (tuple, Mapping)):  # of variables the names alone: their values may be secrets
         return ", ".join(value) or "nothing"
     return str(value).lower() if isinstance(value, bool) else str(value)
-
