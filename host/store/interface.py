@@ -68,7 +68,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some executions, newest first, and the cursor that gives the ones before them, or None at the end."""
+    """Some executions, newest first; ``next`` is what ``before`` takes to give the older ones, None at the end."""
 
     executions: tuple[Summary, ...]
     next: str | None
@@ -137,10 +137,11 @@ class Store(Protocol):
         adapter: str | None = None,
         actor: str | None = None,
     ) -> Page:
-        """Executions, newest first. ``before`` is the ``next`` of an earlier page.
+        """Executions, newest first. ``before`` is the id of one: only older ones are listed.
 
         Raises:
-            InvalidRequest: ``before`` is no cursor, or ``limit`` is not in 1 to 500.
+            UnknownExecution: no execution has the id ``before``.
+            InvalidRequest: ``limit`` is not in 1 to 500.
         """
         ...
 

@@ -1,10 +1,7 @@
 """The store on a relational database through SQLAlchemy Core."""
 
 import asyncio
-import base64
-import binascii
 import builtins
-import json
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -102,9 +99,7 @@ class SqlStore:
         query = select(executions).where(executions.c.id == execution_id)
         rows = await self._read(lambda connection: connection.execute(query).all())
         if not rows:
-            raise UnknownExecution(
-                f"no execution has the id {execution_id!r}.", remedy="Records go when store.retain_days are over."
-            )
+            raise _unknown(execution_id)
         return record(rows[0])
 
     async def list(
@@ -125,14 +120,19 @@ class SqlStore:
         for column, value in wanted:
             if value is not None:
                 query = query.where(column == str(value))
-        if before is not None:
-            created_us, last_id = _read_cursor(before)
-            query = query.where(
-                or_(table.created_us < created_us, and_(table.created_us == created_us, table.id < last_id))
-            )
-        rows = await self._read(lambda connection: connection.execute(query).all())
+
+        def read(connection: Connection) -> Sequence[Row[Any]]:
+            if before is None:
+                return connection.execute(query).all()
+            last = connection.execute(select(table.created_us).where(table.id == before)).scalar()
+            if last is None:
+                raise _unknown(before)
+            older = or_(table.created_us < last, and_(table.created_us == last, table.id < before))
+            return connection.execute(query.where(older)).all()
+
+        rows = await self._read(read)
         more = len(rows) > limit
-        return Page(tuple(summary(row) for row in rows[:limit]), _cursor(rows[limit - 1]) if more else None)
+        return Page(tuple(summary(row) for row in rows[:limit]), rows[limit - 1].id if more else None)
 
     async def register(self, owner: OwnerInfo) -> None:
         row = {
@@ -208,18 +208,7 @@ def _taken(execution_id: str) -> DuplicateExecution:
     )
 
 
-def _cursor(row: Row[Any]) -> str:
-    return base64.urlsafe_b64encode(json.dumps([row.created_us, row.id]).encode()).decode().rstrip("=")
-
-
-def _read_cursor(text: str) -> tuple[int, str]:
-    try:
-        padded = text + "=" * (-len(text) % 4)
-        created_us, last_id = json.loads(base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True))
-        if isinstance(created_us, int) and isinstance(last_id, str) and abs(created_us) < 1 << 62:
-            return created_us, last_id
-    except (ValueError, TypeError, binascii.Error):
-        pass
-    raise InvalidRequest(
-        "before is not a cursor of this host.", remedy="Send the `next` of an earlier page, or nothing."
+def _unknown(execution_id: str) -> UnknownExecution:
+    return UnknownExecution(
+        f"no execution has the id {execution_id!r}.", remedy="Records go when store.retain_days are over."
     )
