@@ -1,0 +1,102 @@
+"""How JavaScript and TypeScript are started: deno from its wheel, or from PATH."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from adapters.guest.contract import Launch, Missing, Runtime
+from adapters.guest.javascript.shape import shape
+from adapters.guest.linked import libraries
+from adapters.guest.protocol import VERSION, pack
+from host.models import ExecutionRequest
+from host.policy import FileSystemAccess, Policy
+
+__all__ = ["JavaScriptGuest", "TypeScriptGuest"]
+
+_FOLDER = "/guest/javascript"
+_DENO = "/guest/deno"
+_FLAGS = (
+    "run",
+    "--quiet",
+    "--no-prompt",
+    "--no-config",
+    "--no-lock",
+    "--no-npm",
+    "--no-remote",
+    "--no-check",
+    "--no-code-cache",
+    "--node-modules-dir=none",
+)
+_SPARE_THREADS = 24
+"""V8 and tokio start 5 threads on 2 cores and one more for each core up to a bound; blocking work adds some."""
+_SPARE_MEMORY_MB = 96
+"""Deno's own: 28 MiB resident after start, 50 with the node modules, and what V8 keeps beside its heap."""
+
+
+class JavaScriptGuest:
+    """JavaScript in deno. The same guest files run on node."""
+
+    language = "javascript"
+
+    def find(self) -> Runtime | Missing:
+        """Deno's binary and the libraries that it needs."""
+        program = _deno()
+        if program is None:
+            return Missing("deno is not installed", "pip install deno")
+        try:
+            said = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=30, check=True).stdout
+        except (OSError, subprocess.SubprocessError) as error:
+            return Missing(f"{program} does not run: {error}", "pip install --force-reinstall deno")
+        version = said.split()[1] if said.startswith("deno ") else said.strip()
+        trees = {program: _DENO, Path(__file__).parent: _FOLDER, **libraries(program)}
+        return Runtime(self.language, version, program, trees)
+
+    def launch(self, request: ExecutionRequest, policy: Policy, runtime: Runtime) -> Launch:
+        """Start ``request`` in deno.
+
+        Where the policy lets no files in and lists the modules, deno's own permissions stay shut as one more layer (only
+        variables of the environment can be read); else they are open and the wall alone contains.
+        """
+        closed = policy.file_system_access is FileSystemAccess.NONE and policy.allowed_imports is not None
+        permissions = ("--allow-ffi", "--allow-env") if closed else ("--allow-all",)
+        heap = f"--v8-flags=--max-old-space-size={policy.max_memory_mb}"
+        return Launch(
+            argv=(_DENO, *_FLAGS, *permissions, heap, f"{_FOLDER}/guest.mjs"),
+            frame=_frame(request, policy, self.language, closed=closed),
+            environment={"DENO_DIR": "/tmp/deno", "DENO_NO_UPDATE_CHECK": "1", "NO_COLOR": "1"},
+            spare_processes=_SPARE_THREADS,
+            address_space_limits=False,
+            spare_memory_mb=_SPARE_MEMORY_MB,
+        )
+
+
+class TypeScriptGuest(JavaScriptGuest):
+    """TypeScript in deno, which takes the types out and does not check them."""
+
+    language = "typescript"
+
+
+def _deno() -> Path | None:
+    try:
+        from deno import find_deno_bin
+
+        return Path(find_deno_bin()).resolve()
+    except (ImportError, FileNotFoundError):
+        found = shutil.which("deno")
+        return Path(found).resolve() if found else None
+
+
+def _frame(request: ExecutionRequest, policy: Policy, language: str, *, closed: bool) -> bytes:
+    message: dict[str, Any] = {
+        "v": VERSION,
+        "code": request.code,
+        "language": language,
+        "shape": shape(request.code, language),
+        "allowed_imports": policy.allowed_imports,
+        "max_value_bytes": policy.max_output_bytes,
+        "closed": closed,
+    }
+    head = json.dumps(message, separators=(",", ":")).encode("ascii")
+    return pack(head[:-1] + b',"inputs":' + request.inputs_wire + b"}")

@@ -1,0 +1,169 @@
+"""Runs a guest as a bare process, without a wall: a launch, with its paths inside mapped back to host paths."""
+
+import datetime
+import fcntl
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+
+from adapters.guest.contract import Guest, Launch, Missing, Runtime
+from adapters.guest.protocol import unpack
+from host.models import ExecutionRequest
+from host.policy import Policy
+from host.values import Image, Opaque, Table, decode
+
+
+@dataclass
+class Ended:
+    """What a bare run left behind."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+    reports: list[dict[str, Any]] = field(default_factory=list)
+    report: bytes = b""
+
+    @property
+    def value(self) -> Any:
+        assert self.exit_code == 0, self.stderr
+        return decode(self.wire)
+
+    @property
+    def wire(self) -> Any:
+        (message,) = [report for report in self.reports if report["kind"] == "value"]
+        return message["value"]
+
+    @property
+    def error(self) -> dict[str, Any]:
+        (message,) = [report for report in self.reports if report["kind"] == "error"]
+        return message
+
+
+Run = Callable[..., Ended]
+
+
+def found(guest: Guest) -> Runtime:
+    """The guest's runtime, or a skip (on a machine that must have everything: a failure)."""
+    runtime = guest.find()
+    if isinstance(runtime, Missing):
+        message = f"{runtime.reason}; {runtime.remedy}"
+        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
+    return runtime
+
+
+def outside(path: str, trees: dict[Path, str]) -> str:
+    """The host path of a path inside the wall."""
+    for host_path, inside in sorted(trees.items(), key=lambda pair: -len(pair[1])):
+        if path == inside or path.startswith(inside.rstrip("/") + "/"):
+            return str(host_path) + path[len(inside) :]
+    return path
+
+
+def start(launch: Launch, runtime: Runtime, folder: Path, timeout: float = 60) -> Ended:
+    """Start a launch with descriptors 0 to 3 and wait for it."""
+    trees = {**runtime.trees, **launch.trees}
+    argv = [_mapped(argument, trees) for argument in launch.argv]
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "TZ": "UTC", "LANG": "C.UTF-8"}
+    environment |= {name: _mapped(text, trees) for name, text in launch.environment.items()}
+    with tempfile.TemporaryFile() as report:
+        high = fcntl.fcntl(report.fileno(), fcntl.F_DUPFD, 20)  # never 3 itself
+        process = subprocess.run(
+            ["/bin/bash", "-c", f'exec "$@" 3>&{high} {high}>&-', "bash", *argv],
+            input=launch.frame,
+            capture_output=True,
+            pass_fds=[high],
+            env=environment,
+            cwd=folder,
+            timeout=timeout,
+            check=False,
+        )
+        os.close(high)
+        report.seek(0)
+        data = report.read()
+    reports = [] if launch.report_is_text else list(unpack(data, 1 << 28))
+    return Ended(process.returncode, _text(process.stdout), _text(process.stderr), reports, data)
+
+
+def _mapped(argument: str, trees: dict[Path, str]) -> str:
+    head, equals, tail = argument.partition("=")
+    if equals and tail.startswith("/"):
+        return f"{head}={outside(tail, trees)}"
+    return outside(argument, trees) if argument.startswith("/") else argument
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")
+
+
+def runner(guest: Guest, runtime: Runtime, folder: Path) -> Run:
+    """A function that runs code in a guest; keyword arguments after ``inputs`` change the policy."""
+
+    def run(code: str, inputs: dict[str, Any] | None = None, **fields: Any) -> Ended:
+        policy = Policy(name="bare", **{"allowed_imports": None, "file_system_access": "sandboxed", **fields})
+        request = ExecutionRequest(code=code, language=guest.language, inputs=inputs or {})
+        return start(guest.launch(request, policy, runtime), runtime, folder)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def bare_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Guest], Run]:
+    """Gives the function that runs code in a guest, in an empty folder."""
+    return lambda guest: runner(guest, found(guest), tmp_path_factory.mktemp(guest.language))
+
+
+def _typed_values() -> st.SearchStrategy[Any]:
+    anything = st.characters(exclude_categories=())  # lone surrogates too
+    texts = st.text(anything, max_size=12) | st.sampled_from(
+        ["", "$type", "$", "__proto__", "constructor", "\0", "\u2028", "😀"]
+    )
+    minutes = st.integers(-1439, 1439).map(lambda count: datetime.timedelta(minutes=count))
+    offsets = st.none() | minutes.map(datetime.timezone)
+    hashable = st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.integers(-(2**70), 2**70),
+        st.floats(allow_nan=False),
+        texts,
+        st.decimals(allow_nan=False),
+        st.fractions(),
+        st.dates(),
+        st.times(timezones=offsets),
+        st.datetimes(timezones=offsets),
+        st.timedeltas(),
+        st.binary(max_size=20),
+    )
+    leaves = st.one_of(
+        hashable,
+        st.floats(),
+        st.complex_numbers(),
+        st.sampled_from(
+            [2**13500, -(2**14000), 10**30, 2**53, -(2**53) + 1, 1e20, 1e21, -0.0, 5e-324, 1.2345678901234567e20]
+        ),
+        st.frozensets(hashable, max_size=4).map(set),
+        st.dictionaries(hashable, st.integers(), max_size=3),
+        st.builds(Image, st.just("image/png"), st.binary(max_size=20)),
+        st.builds(Opaque, st.text(max_size=5), st.text(max_size=5)),
+    )
+    tables = st.lists(st.text(max_size=4), min_size=1, max_size=3).flatmap(
+        lambda columns: st.lists(st.tuples(*[leaves] * len(columns)), max_size=3).map(lambda rows: Table(columns, rows))
+    )
+    return st.recursive(
+        leaves | tables,
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
+        max_leaves=12,
+    )
+
+
+@pytest.fixture(scope="session")
+def typed_values() -> st.SearchStrategy[Any]:
+    """Any value of any type that the wire form knows."""
+    return _typed_values()
