@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -13,9 +13,6 @@ from typer.core import TyperCommand, TyperGroup
 from host.cli.session import session
 from host.errors import PluginError
 from host.specs import CommandSpec, load_target
-
-if TYPE_CHECKING:
-    from host.plugins import Plugins
 
 __all__ = ["run"]
 
@@ -66,17 +63,12 @@ class _Commands(TyperGroup):
 
 def _discover() -> tuple[tuple[CommandSpec, ...], list[str]]:
     """Every command, and a sentence for each plugin that was dropped."""
-    from host.plugins import load_plugins
+    from host.cli.discovery import plugins_that_load
 
     disabled, use_entry_points = session().plugin_choice()
-    try:
-        plugins: Plugins = load_plugins(disabled=disabled, use_entry_points=use_entry_points)
-    except PluginError as error:  # a built-in plugin is broken: our own commands must still be there to say so
-        from host import builtin
-
-        return tuple(builtin.commands()), [str(error)]
+    plugins, broken = plugins_that_load(disabled, use_entry_points=use_entry_points)
     specs = plugins.commands()
-    return specs, [f"Plugin {broken.name} was dropped: {broken.reason}." for broken in plugins.broken]
+    return specs, [f"Plugin {each.name} was dropped: {each.reason}." for each in (*broken, *plugins.broken)]
 
 
 def _command(spec: CommandSpec) -> Any:

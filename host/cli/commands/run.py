@@ -1,0 +1,135 @@
+"""``understudy run``: one program, from the command line to its exit code."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from host.cli.errors import CANCELLED, exit_code_for_status
+from host.cli.options import CodeOption, FileArgument, JsonOption, LanguageOption, PolicyOption
+from host.cli.reading import caller, guess_language, invalid, read_code, read_files, read_inputs, read_limits
+from host.cli.session import session
+from host.cli.showing import LiveOutput, save_files, show_result
+from host.cli.terminal import complain, console, print_json, printable, waiting
+from host.host import Host, build_host
+from host.interface import discard
+from host.logs import set_up_logs
+from host.models import ExecutionRequest, ExecutionResult
+
+__all__ = ["run"]
+
+
+def run(
+    file: FileArgument = None,
+    code: CodeOption = None,
+    language: LanguageOption = None,
+    inputs: Annotated[
+        str | None, typer.Option("--inputs", "-i", help="Inputs as a JSON object, @file.json, or @- for stdin.")
+    ] = None,
+    policy: PolicyOption = None,
+    adapter: Annotated[str | None, typer.Option("--adapter", help="Only this adapter may run it.")] = None,
+    timeout_ms: Annotated[int | None, typer.Option("--timeout-ms", min=1, help="Wall-clock time, in ms.")] = None,
+    limit: Annotated[
+        list[str] | None, typer.Option("--limit", metavar="NAME=VALUE", help="Tighten one limit of the policy.")
+    ] = None,
+    input_file: Annotated[
+        list[str] | None, typer.Option("--file", metavar="PATH[=NAME]", help="A file for the work folder.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Where files that come out are saved.")
+    ] = None,
+    execution_id: Annotated[str | None, typer.Option("--id", help="An id of your own for the record.")] = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Run a program behind the best wall that is ready.
+
+    Exit codes: 0 it succeeded, 1 it failed, 2 bad usage, 3 denied, 4 a limit or a signal ended it, 5 nothing could run
+    it, 6 the wall failed, 70 a fault of understudy, 130 cancelled.
+    """
+    text = read_code(file, code)
+    asked: dict[str, object] = {
+        "code": text,
+        "inputs": read_inputs(inputs, stdin_taken=file == "-"),
+        "files": read_files(input_file or ()),
+        "policy": policy,
+        "limits": read_limits(limit or (), timeout_ms),
+        "adapter": adapter,
+        "actor": caller(),
+        **({"id": execution_id} if execution_id is not None else {}),
+    }
+    return asyncio.run(_run(asked, file, language, out, as_json=as_json))
+
+
+async def _run(
+    asked: dict[str, object], file: str | None, language: str | None, out: Path | None, *, as_json: bool
+) -> int:
+    settings = session().settings()
+    set_up_logs(settings.logs)
+    with waiting("Starting", quiet=as_json) as ready:
+        async with build_host(settings) as host:
+            ready()
+            try:
+                request = ExecutionRequest.model_validate(
+                    {**asked, "language": language or guess_language(file, host.languages())}
+                )
+            except ValidationError as error:
+                raise invalid(error, "the request") from None
+            result = await _execute(host, request, as_json=as_json)
+            if result is None:
+                complain("Cancelled before the program was started.")
+                return CANCELLED
+            _answer(host, result, out, as_json=as_json)
+            return exit_code_for_status(result.status)
+
+
+async def _execute(host: Host, request: ExecutionRequest, *, as_json: bool) -> ExecutionResult | None:
+    """The result; None where Ctrl-C came before the program was started."""
+    with waiting("Running", quiet=as_json) as stop_waiting:
+        live = LiveOutput(stop_waiting)
+        task = asyncio.ensure_future(host.execute(request, discard if as_json else live))
+        with _signals_cancel(host, request.id, task):
+            try:
+                result = await task
+            except asyncio.CancelledError:
+                return None
+    if not as_json:
+        live.finish(result)
+    return result
+
+
+@contextlib.contextmanager
+def _signals_cancel(host: Host, execution_id: str, task: "asyncio.Task[ExecutionResult]") -> Iterator[None]:
+    """Ctrl-C and SIGTERM cancel the run; its result still comes once the program is dead, and is recorded."""
+    loop = asyncio.get_running_loop()
+    cancelling: set[asyncio.Task[None]] = set()
+
+    async def cancel(because: str) -> None:
+        if not await host.cancel(execution_id, because):
+            task.cancel()
+
+    def on_signal(name: str) -> None:
+        cancelling.add(asyncio.ensure_future(cancel(f"{name} cancelled the run.")))
+
+    names = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
+    for number, name in names.items():
+        loop.add_signal_handler(number, on_signal, name)
+    try:
+        yield
+    finally:
+        for number in names:
+            loop.remove_signal_handler(number)
+
+
+def _answer(host: Host, result: ExecutionResult, out: Path | None, *, as_json: bool) -> None:
+    saved = save_files(result, out) if result.files else []
+    if as_json:
+        print_json(result.model_dump(mode="json"))
+        return
+    show_result(result, host.spoken_sentence(result), host.settings.adapters.prefer)
+    for sentence in saved:
+        console().print(printable(f"file  {sentence}"))
