@@ -1,0 +1,5 @@
+// tries: fill the memory with strings
+// expect: out_of_memory
+let text: string = "x".repeat(1 << 20);
+const kept: string[] = [];
+while (true) kept.push((text = text.split("").reverse().join("") + kept.length));

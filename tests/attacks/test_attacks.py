@@ -1,0 +1,140 @@
+"""Every attack is contained: by the wall alone, because the import guard is off under policy standard."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+_HERE = Path(__file__).parent
+_ROOT = _HERE.parents[1]
+_NOBODY = 65_533  # an ordinary user that needs no entry anywhere
+
+
+def _load_suite():
+    spec = importlib.util.spec_from_file_location("attack_suite", _HERE / "attack_suite.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["attack_suite"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+suite = _load_suite()
+ATTACKS = suite.attacks()
+
+
+def _skip_or_fail(reason: str) -> None:
+    """A wall that is missing is a skip on a laptop and a failure where CI is set."""
+    if os.environ.get("CI", "").lower() in ("1", "true", "yes"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def test_there_are_enough_of_them() -> None:
+    """There are at least 60 programs, in the four languages, each with a sentence of its own."""
+    assert len(ATTACKS) >= 60
+    assert {attack.language for attack in ATTACKS} == {"python", "javascript", "typescript", "bash"}
+    assert len({(attack.language, attack.tries) for attack in ATTACKS}) == len(ATTACKS)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def attacked():
+    """One host for all programs, so that a spoiled host shows. Its folder is open to all: only the wall hides it."""
+    with tempfile.TemporaryDirectory(prefix="attacks-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        async with suite.host_under_attack(folder) as (host, canaries):
+            yield host, canaries
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("attack", ATTACKS, ids=[attack.id for attack in ATTACKS])
+async def test_sandbox_contains(attacked, attack) -> None:
+    """The program ends as it should, reaches nothing, and leaves nothing."""
+    host, canaries = attacked
+    if reason := suite.not_ready(host, "sandbox"):
+        _skip_or_fail(f"the sandbox is not ready: {reason}")
+    if attack.language not in suite.languages_of(host, "sandbox"):
+        _skip_or_fail(f"the sandbox does not run {attack.language} here")
+    wrong = await suite.run(host, canaries, attack, "sandbox")
+    assert not wrong, f"it tries to {attack.tries}:\n" + "\n".join(wrong)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_monty_contains(attacked) -> None:
+    """On monty every Python program is declined, fails, or runs and reaches nothing."""
+    host, canaries = attacked
+    if reason := suite.not_ready(host, "monty"):
+        _skip_or_fail(f"monty is not ready: {reason}")
+    escaped = {}
+    for attack in ATTACKS:
+        if attack.language == "python" and (wrong := await suite.run(host, canaries, attack, "monty")):
+            escaped[attack.id] = wrong
+    assert not escaped, json.dumps(escaped, indent=1)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="all of the above ran as an ordinary user already")
+@pytest.mark.timeout(300)
+def test_sandbox_contains_as_an_ordinary_user() -> None:
+    """A host that an ordinary user runs contains all of them too."""
+    command = _reachable_python()
+    if command is None:
+        _skip_or_fail("no interpreter of this version, or not this checkout, can be reached by an ordinary user")
+    python, environment = command
+    done = subprocess.run(
+        [python, str(_HERE / "attack_suite.py"), "--at-once", "2"],
+        env=environment,
+        user=_NOBODY,
+        group=_NOBODY,
+        extra_groups=[],
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+    assert done.returncode in (0, 1, 2), done.stderr
+    report = json.loads(done.stdout)
+    assert report["uid"] == _NOBODY
+    if "not_ready" in report:
+        _skip_or_fail(f"the sandbox is not ready for an ordinary user: {report['not_ready']}")
+    assert not report["wrong"], json.dumps(report["wrong"], indent=1)
+    assert report["ran"] >= 60
+
+
+def _reachable_python() -> tuple[str, dict[str, str]] | None:
+    """An interpreter of this version that an ordinary user may start, with the environment that finds our packages."""
+    version = f"python3.{sys.version_info.minor}"
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
+        "PYTHONPATH": f"{_ROOT}:{sysconfig.get_path('purelib')}",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "HOME": "/nonexistent",
+        "TMPDIR": "/tmp",
+    }
+    for python in (
+        sys.executable,
+        os.path.realpath(sys.executable),
+        f"/usr/local/bin/{version}",
+        f"/usr/bin/{version}",
+    ):
+        try:
+            done = subprocess.run(
+                [python, "-c", "import host.models, pydantic, sqlalchemy"],
+                env=environment,
+                user=_NOBODY,
+                group=_NOBODY,
+                extra_groups=[],
+                cwd="/",
+                capture_output=True,
+            )
+        except OSError:
+            continue
+        if done.returncode == 0:
+            return python, environment
+    return None
