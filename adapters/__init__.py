@@ -1,0 +1,1 @@
+"""Execution back ends: one file or folder each, and ``guest``, what runs inside a wall."""
