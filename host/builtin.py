@@ -42,4 +42,6 @@ def commands() -> Iterator[CommandSpec]:
 @hookimpl
 def routes() -> Iterator[RouteSpec]:
     """The routes of the HTTP API."""
-    yield from ()
+    yield RouteSpec("executions", "host.http.executions:router")
+    yield RouteSpec("catalogue", "host.http.catalogue:router")
+    yield RouteSpec("health", "host.http.health:router")

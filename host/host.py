@@ -210,6 +210,11 @@ class Host:
         return sentence
 
     @property
+    def closing(self) -> bool:
+        """Whether the host is shutting down and takes nothing new."""
+        return self._closing
+
+    @property
     def running(self) -> tuple[str, ...]:
         """The ids of the executions that run here now."""
         return tuple(self._dispatcher.running)

@@ -1,0 +1,123 @@
+"""``/v1/executions``: run, look up, list, cancel."""
+
+import asyncio
+import contextlib
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from host.host import Host
+from host.http import body
+from host.http.problems import OwnedElsewhere, responses
+from host.http.views import CancelView, ExecutionPage, ExecutionView, TheHost
+from host.models import ExecutionRequest, ExecutionResult, Status
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["executions"])
+_JSON = "application/json"
+_ID = Annotated[str, Path(description="the id of an execution", max_length=128)]
+
+
+@router.post(
+    "/v1/executions",
+    operation_id="run",
+    summary="Run a program",
+    response_model=ExecutionResult,
+    responses=responses(400, 409, 413, 415, 422, 503),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {_JSON: {"schema": {"$ref": "#/components/schemas/ExecutionRequest"}}},
+        }
+    },
+)
+async def run(request: Request, host: TheHost) -> Response:
+    """Run a program behind the best wall that is ready, and answer when it has ended.
+
+    An execution that is recorded is answered with 200, whatever its `status`: `denied`, `timed_out` and all the others
+    too. The program is stopped and recorded as `cancelled` when the caller goes away before it has ended.
+    """
+    execution = await body.read(request, ExecutionRequest)
+    result = await _run_while_wanted(request, host, execution)
+    if result is None:
+        return Response(status_code=499)  # never seen: nobody is there to read it
+    return Response(result.model_dump_json(), media_type=_JSON)
+
+
+async def _run_while_wanted(request: Request, host: Host, execution: ExecutionRequest) -> ExecutionResult | None:
+    """Execute until it ends or the caller goes away; None where the caller did. Its record is written either way."""
+    run = asyncio.ensure_future(host.execute(execution))
+    gone = asyncio.ensure_future(_until_gone(request))
+    try:
+        await asyncio.wait((run, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not run.done():
+            run.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await run
+            return None
+        return run.result()
+    finally:
+        gone.cancel()
+        run.cancel()  # where this call itself was cancelled
+
+
+async def _until_gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+@router.get(
+    "/v1/executions",
+    operation_id="history",
+    summary="List executions",
+    response_model=ExecutionPage,
+    responses=responses(404, 422, 503),
+)
+async def history(
+    host: TheHost,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    before: Annotated[str | None, Query(description="the id of an execution: only older ones are listed")] = None,
+    status: Annotated[Status | None, Query()] = None,
+    language: Annotated[str | None, Query()] = None,
+    adapter: Annotated[str | None, Query()] = None,
+    actor: Annotated[str | None, Query(description="the id of who asked")] = None,
+) -> Response:
+    """Executions, newest first, without what went in and came out."""
+    page = await host.store.list(
+        limit=limit, before=before, status=status, language=language, adapter=adapter, actor=actor
+    )
+    view = ExecutionPage.model_construct(executions=page.executions, next=page.next)
+    return Response(view.model_dump_json(), media_type=_JSON)
+
+
+@router.get(
+    "/v1/executions/{execution_id}",
+    operation_id="show",
+    summary="Look up an execution",
+    response_model=ExecutionView,
+    responses=responses(404, 422, 503),
+)
+async def show(host: TheHost, execution_id: _ID) -> Response:
+    """The record of an execution, with what its policy lets the store keep. While it runs, `status` is null."""
+    view = ExecutionView.of(await host.store.get(execution_id))
+    return Response(view.model_dump_json(), media_type=_JSON)
+
+
+@router.delete(
+    "/v1/executions/{execution_id}",
+    operation_id="cancel",
+    summary="Cancel an execution",
+    response_model=CancelView,
+    responses=responses(404, 409, 422, 503),
+)
+async def cancel(host: TheHost, execution_id: _ID) -> Response:
+    """Stop a program. When this answers, the program is dead and recorded. Cancelling what has ended changes
+    nothing.
+    """
+    cancelled = await host.cancel(execution_id)
+    line = (await host.store.get(execution_id)).summary
+    if line.status is None:
+        raise OwnedElsewhere(f"Another host runs {execution_id!r}.", remedy="Cancel it there.")
+    view = CancelView(id=execution_id, cancelled=cancelled and line.status is Status.CANCELLED, status=line.status)
+    return Response(view.model_dump_json(), media_type=_JSON)

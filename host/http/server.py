@@ -1,0 +1,151 @@
+"""Running the service: listen, serve, and stop without losing a record."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable
+from types import FrameType
+from typing import Annotated
+
+import structlog
+import typer
+import uvicorn
+
+from host.errors import ConfigurationError, StoreError
+from host.host import Host, build_host
+from host.http.app import create_app
+from host.http.guard import refuse_open_door
+from host.settings import ServerSettings, Settings
+
+__all__ = ["run", "serve"]
+
+_PURGE_EVERY_S = 3600
+_BACKSTOP_S = 5
+"""How long past the grace a client may take to read its answer."""
+
+_log = structlog.get_logger("understudy.server")
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on. Beyond this machine it needs keys.")] = None,
+    port: Annotated[int | None, typer.Option(help="TCP port to listen on; 0 picks a free one.")] = None,
+) -> None:
+    """Serve the HTTP API until it is told to stop."""
+    from host.cli.session import session
+    from host.logs import set_up_logs
+
+    settings = session().settings({"server.host": host, "server.port": port})
+    keys = [key.get_secret_value() for key in settings.server.api_keys]
+    set_up_logs(settings.logs, serving=True, secrets=keys)
+    asyncio.run(run(settings))
+
+
+async def run(settings: Settings, *, on_ready: Callable[[str], None] | None = None) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Then nothing new is accepted; what runs may go on for ``server.shutdown_grace_ms``, the rest is stopped and recorded
+    as cancelled, and every caller gets its answer. A second signal ends the grace at once.
+
+    Args:
+        settings: all settings.
+        on_ready: called with the address once the service answers.
+
+    Raises:
+        ConfigurationError: the address cannot be listened on, or would let anyone run code.
+    """
+    refuse_open_door(settings.server)
+    listener = _listen(settings.server)
+    url = _url(settings.server.host, listener.getsockname()[1])
+    with contextlib.closing(listener):
+        async with build_host(settings) as host:
+            upkeep = asyncio.create_task(_purge_now_and_then(host))
+            server = _Server(_configuration(host), host, lambda: _announce(url, host, on_ready))
+            try:
+                await server.serve(sockets=[listener])
+            finally:
+                upkeep.cancel()
+
+
+def _configuration(host: Host) -> uvicorn.Config:
+    return uvicorn.Config(
+        create_app(host=host),
+        log_config=None,  # logs are set up already
+        access_log=False,  # every execution has its record
+        proxy_headers=False,  # nobody's word is taken for who calls
+        server_header=False,
+        ws="none",
+        timeout_graceful_shutdown=host.settings.server.shutdown_grace_ms // 1000 + _BACKSTOP_S,
+    )
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn, which closes the host while it waits for the last answers, and ends with exit code 0."""
+
+    def __init__(self, config: uvicorn.Config, host: Host, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._host = host
+        self._announce = announce
+        self._hurry: asyncio.Event = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._announce()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self.should_exit:
+            self._loop.call_soon_threadsafe(self._hurry.set)
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        _log.info("stopping", running=len(self._host.running))
+        for server in self.servers:  # before the host closes: who comes now finds nobody, not a refusal
+            server.close()
+        closing = asyncio.create_task(self._host.aclose())
+        hurrying = asyncio.create_task(self._stop_all_when_told())
+        try:
+            await super().shutdown(sockets)
+            await closing
+        finally:
+            hurrying.cancel()
+        _log.info("stopped")
+
+    async def _stop_all_when_told(self) -> None:
+        await self._hurry.wait()
+        because = "The service was told twice to stop."
+        await asyncio.gather(*(self._host.cancel(name, because) for name in self._host.running))
+
+
+def _listen(server: ServerSettings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
+    try:
+        return socket.create_server((server.host, server.port), family=family, backlog=2048)
+    except (OSError, UnicodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "no such name"
+        raise ConfigurationError(
+            f"{server.host} port {server.port} cannot be listened on: {why}.",
+            remedy="Set server.port to a free port (0 picks one), and server.host to an address of this machine.",
+        ) from None
+
+
+def _url(name: str, port: int) -> str:
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+
+
+def _announce(url: str, host: Host, on_ready: Callable[[str], None] | None) -> None:
+    _log.info("serving", url=url, docs=f"{url}/docs", adapters=host.switchboard.current)
+    if on_ready is not None:
+        on_ready(url)
+
+
+async def _purge_now_and_then(host: Host) -> None:
+    """Remove what the policies let the store keep no longer."""
+    while True:
+        try:
+            emptied = await host.store.purge()
+        except StoreError as error:
+            _log.error("purge_failed", reason=str(error))
+        else:
+            if emptied:
+                _log.info("purged", executions=emptied)
+        await asyncio.sleep(_PURGE_EVERY_S)
