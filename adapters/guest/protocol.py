@@ -15,7 +15,8 @@ fd       direction             carries
 
 A frame is four bytes of length, big-endian, and that many bytes of UTF-8 JSON.
 
-Request: ``{"v": 1, "code", "language", "inputs": wire, "allowed_imports": [...] | null, "max_value_bytes": n}``.
+Request: ``{"v": 1, "code", "language", "inputs": wire, "allowed_imports": [...] | null, "max_value_bytes": n}``; for guests
+with a guest environment also ``"environment": {"name", "remedy"}``, so that a missing package is named with its remedy.
 
 Report: ``{"kind": "value", "value": wire}``, ``{"kind": "display", "mime", "data"}``,
 ``{"kind": "error", "type", "message", "line", "column"}`` (uncaught exception or syntax error; the traceback itself goes to stderr).
@@ -27,7 +28,7 @@ import json
 import os
 import struct
 
-__all__ = ["VERSION", "FrameError", "pack", "read_frame", "unpack", "write_frame"]
+__all__ = ["VERSION", "FrameError", "pack", "parse", "read_frame", "unpack", "write_frame"]
 
 VERSION = 1
 _LENGTH = struct.Struct(">I")
@@ -59,7 +60,7 @@ def unpack(data, max_bytes):
         body = data[position + 4 : position + 4 + length]
         if len(body) < length:
             raise FrameError("a frame is cut short")
-        yield _parse(body)
+        yield parse(body)
         position += 4 + length
 
 
@@ -76,7 +77,7 @@ def read_frame(fd):
     body = _read_exactly(fd, length)
     if len(body) < length:
         raise FrameError("a frame is cut short")
-    return _parse(body)
+    return parse(body)
 
 
 def write_frame(fd, message):
@@ -97,7 +98,12 @@ def _read_exactly(fd, count):
     return b"".join(chunks)
 
 
-def _parse(body):
+def parse(body):
+    """The message that the bytes of one frame hold.
+
+    Raises:
+        FrameError: not a JSON object.
+    """
     try:
         message = json.loads(body)
     except (ValueError, RecursionError) as error:

@@ -1,0 +1,32 @@
+"""Which guests there are. Each is imported only when the catalogue is asked for."""
+
+import importlib
+from pathlib import Path
+
+from adapters.guest.contract import Guest
+from adapters.guest.environments import Environments
+
+__all__ = ["guests"]
+
+_IN_PYTHON = ("adapters.guest.python.host:PythonGuest", "adapters.guest.sql.host:SqlGuest")
+_OTHERS = (
+    "adapters.guest.javascript.host:JavaScriptGuest",
+    "adapters.guest.javascript.host:TypeScriptGuest",
+    "adapters.guest.bash.host:BashGuest",
+    "adapters.guest.elixir.host:ElixirGuest",
+)
+
+
+def guests(state_dir: Path | None = None) -> tuple[Guest, ...]:
+    """One guest for each language, whether or not its runtime is on this machine (``find`` says).
+
+    Args:
+        state_dir: the host's state folder, where guest environments are kept; by default the one that settings name.
+    """
+    environments = Environments(state_dir)
+    return tuple(_load(target)(environments) for target in _IN_PYTHON) + tuple(_load(target)() for target in _OTHERS)
+
+
+def _load(target):
+    module, _, name = target.partition(":")
+    return getattr(importlib.import_module(module), name)

@@ -1,0 +1,112 @@
+"""The guest's channels: standard streams for the program, and the report channel for the host."""
+
+import io
+import os
+import sys
+
+from . import protocol
+
+__all__ = ["Report", "TooLargeError", "complain", "flush", "open_streams", "text_of"]
+
+_MAX_MESSAGE = 4000
+
+
+class TooLargeError(Exception):
+    """The value takes more bytes than the policy lets out."""
+
+
+class Report:
+    """The frames that go to the host."""
+
+    def __init__(self, fd, max_value_bytes):
+        self._fd = fd
+        self._max = max_value_bytes
+        self._pid = os.getpid()
+        os.set_inheritable(fd, 0)
+
+    def is_mine(self):
+        """False in a process that the program forked off: it has no say in the answer."""
+        return os.getpid() == self._pid
+
+    def value(self, wire):
+        """Send the value, given as wire bytes.
+
+        Raises:
+            TooLargeError: over the limit.
+            OSError: the program closed the channel.
+        """
+        if len(wire) > self._max:
+            raise TooLargeError(f"it takes {len(wire)} bytes and the policy lets out {self._max} (max_output_bytes)")
+        protocol.write_frame(self._fd, b'{"kind":"value","value":' + wire + b"}")
+
+    def error(self, kind, message, line, column):
+        """Send what ended the program. Nobody is told if the program closed the channel: stderr has it too."""
+        if not self.is_mine():
+            return
+        frame = {"kind": "error", "type": kind, "message": message[:_MAX_MESSAGE], "line": line, "column": column}
+        try:  # noqa: SIM105 - contextlib would be one import more
+            protocol.write_frame(self._fd, frame)
+        except OSError:
+            pass
+
+
+class _Unbuffered(io.BufferedWriter):
+    """Every write goes out at once and whole, so that what was printed survives a kill."""
+
+    def write(self, data):
+        count = super().write(data)
+        self.flush()
+        return count
+
+
+def open_streams():
+    """Fresh text streams over descriptors 0, 1 and 2. Stdin is empty."""
+    try:
+        empty = os.open("/dev/null", os.O_RDONLY)
+    except OSError:  # a wall without /dev: a pipe that nobody writes to is as empty
+        empty, writer = os.pipe()
+        os.close(writer)
+    os.dup2(empty, 0)
+    os.close(empty)
+    stdin = io.TextIOWrapper(io.BufferedReader(_raw(0, "rb", "<stdin>")), "utf-8", "surrogateescape")
+    stdin.mode = "r"
+    sys.stdin = sys.__stdin__ = stdin
+    sys.stdout = sys.__stdout__ = _writer(1, "<stdout>", "surrogateescape")
+    sys.stderr = sys.__stderr__ = _writer(2, "<stderr>", "backslashreplace")
+
+
+def _raw(fd, mode, name):
+    raw = io.FileIO(fd, mode, closefd=False)
+    raw.name = name
+    return raw
+
+
+def _writer(fd, name, errors):
+    stream = io.TextIOWrapper(_Unbuffered(_raw(fd, "wb", name)), "utf-8", errors, "\n", write_through=True)
+    stream.mode = "w"
+    return stream
+
+
+def flush():
+    """Flush whatever the program has put in the place of stdout and stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        try:  # noqa: SIM105
+            stream.flush()
+        except BaseException:  # closed, None, or an object of the program's
+            pass
+
+
+def complain(message):
+    """One line on stderr, whatever the program made of it."""
+    try:  # noqa: SIM105
+        os.write(2, (message + "\n").encode("utf-8", "backslashreplace"))
+    except OSError:
+        pass
+
+
+def text_of(thing):
+    """``str`` of an exception or exit code of the program's; its class may be broken."""
+    try:
+        return str.__str__(str(thing))
+    except Exception as error:
+        return f"<{type(thing).__name__}: str() failed with {type(error).__name__}>"

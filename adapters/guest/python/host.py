@@ -1,0 +1,148 @@
+"""The host side of the Python guest."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from adapters.guest.contract import Launch, Missing, Runtime
+from adapters.guest.environments import SITE, Environments
+from adapters.guest.linked import libraries
+from adapters.guest.protocol import VERSION, pack
+from host.models import ExecutionRequest
+from host.policy import Policy
+
+__all__ = ["PYTHON_FILES", "PythonGuest", "find_python", "request_frame"]
+
+_HERE = Path(__file__).resolve().parent
+_HOST = _HERE.parents[2] / "host"
+
+PYTHON_FILES: Mapping[Path, str] = {
+    **{
+        _HERE / f"{name}.py": f"/guest/python/{name}.py"
+        for name in ("__init__", "channels", "imports", "main", "program", "tracebacks")
+    },
+    **{_HOST / f"{name}.py": f"/guest/python/{name}.py" for name in ("arrays", "decoding", "shapes", "values")},
+    _HERE.parent / "protocol.py": "/guest/python/protocol.py",
+}
+"""The files of the package ``python`` inside the wall; other guests in Python build on them."""
+
+_SPARE_MEMORY_MB = 16  # an interpreter with json, decimal and datetime, and the guest's reserve
+_PROBE = """
+import base64, datetime, decimal, json, os, sys, sysconfig, zoneinfo
+print(json.dumps({
+    "version": "%d.%d.%d" % sys.version_info[:3],
+    "stdlib": os.path.dirname(os.__file__),
+    "dynload": [path for path in sys.path if path.endswith("lib-dynload")],
+    "zones": list(zoneinfo.TZPATH),
+}))
+"""
+
+
+class PythonGuest:
+    """Python on the interpreter that the host runs on, without the host's packages.
+
+    Args:
+        environments: the guest environments of this host.
+        program: another interpreter, 3.9 to 3.15; a launcher then has to start it, instead of forking.
+    """
+
+    language = "python"
+
+    def __init__(self, environments: Environments, program: Path | None = None) -> None:
+        self._environments = environments
+        self._program = program
+
+    def find(self) -> Runtime | Missing:
+        return find_python(self._program, self.language)
+
+    def launch(self, request: ExecutionRequest, policy: Policy, runtime: Runtime) -> Launch:
+        environment = self._environments.get(policy.guest_environment)
+        trees = dict(PYTHON_FILES)
+        if environment.site is not None:
+            trees[environment.site] = SITE
+            trees.update((Path(path), path) for path in environment.libraries)
+        own = self._program is not None
+        command = (str(runtime.program), "-I", "-S", "-X", "utf8", "-u", "/guest/python/main.py")
+        return Launch(
+            argv=command if own else ("python.main", "run"),
+            frame=request_frame(request, policy, environment={"name": environment.name, "remedy": environment.remedy}),
+            trees=trees,
+            in_process=not own,
+            spare_memory_mb=_SPARE_MEMORY_MB,
+        )
+
+
+def request_frame(request: ExecutionRequest, policy: Policy, **extra: object) -> bytes:
+    """The packed request frame. The inputs go in as the wire bytes that the request keeps."""
+    allowed = policy.allowed_imports
+    head = {
+        "v": VERSION,
+        "code": request.code,
+        "language": request.language,
+        "allowed_imports": None if allowed is None else list(allowed),
+        "max_value_bytes": policy.max_output_bytes,
+        **extra,
+    }
+    return pack(
+        json.dumps(head, separators=(",", ":")).encode("ascii")[:-1] + b',"inputs":' + request.inputs_wire + b"}"
+    )
+
+
+def find_python(program: Path | None, language: str) -> Runtime | Missing:
+    """An interpreter, its standard library and all that they are linked against, at the paths that they have here.
+
+    Args:
+        program: the interpreter; by default the one that this process's virtual environment was made from.
+        language: what the runtime is for.
+    """
+    path = Path(os.path.realpath(program or getattr(sys, "_base_executable", None) or sys.executable))
+    try:
+        said = subprocess.run([path, "-I", "-S", "-c", _PROBE], capture_output=True, text=True, timeout=60, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Missing(
+            f"{path} does not start: {error}", "install Python 3.9 or later (Debian: apt-get install python3)"
+        )
+    if said.returncode != 0:
+        last = (said.stderr.strip().splitlines() or [f"exit code {said.returncode}"])[-1]
+        return Missing(
+            f"{path} lacks part of the standard library: {last}", "install all of it (Debian: apt-get install python3)"
+        )
+    facts = json.loads(said.stdout)
+    return Runtime(
+        language=language,
+        version=facts["version"],
+        program=path,
+        trees=_trees(path, facts),
+        masked=_masked(Path(facts["stdlib"])),
+    )
+
+
+def _trees(program: Path, facts: dict) -> dict[Path, str]:
+    stdlib = Path(facts["stdlib"])
+    extensions = [path for folder in facts["dynload"] for path in Path(folder).glob("*.so")]
+    trees = {program: str(program), stdlib: str(stdlib)}
+    trees.update((Path(path), path) for path in facts["dynload"] if not Path(path).is_relative_to(stdlib))
+    linked = libraries(program, *extensions)
+    trees.update((path, inside) for path, inside in linked.items() if not path.is_relative_to(stdlib))
+    trees.update(_loaded_later(linked))
+    extras = [*facts["zones"], "/usr/lib/locale/C.utf8"]
+    trees.update((Path(path), path) for path in extras if os.path.isdir(path))
+    return trees
+
+
+def _loaded_later(linked: Mapping[Path, str]) -> dict[Path, str]:
+    """libgcc_s, which the C library loads by name when a thread is ended; it aborts the process where it is missing."""
+    folders = {path.parent for path in linked if path.name.startswith("libc.so")}
+    return {
+        folder / "libgcc_s.so.1": str(folder / "libgcc_s.so.1")
+        for folder in folders
+        if (folder / "libgcc_s.so.1").exists()
+    }
+
+
+def _masked(stdlib: Path) -> tuple[str, ...]:
+    """Packages that were installed into the interpreter are the host's, not the program's."""
+    return tuple(str(stdlib / name) for name in ("dist-packages", "site-packages") if (stdlib / name).is_dir())
