@@ -40,7 +40,7 @@ class Waiting:
         self.began.set()
         if request.code == "1":
             return ExecutionResult(id=request.id, status="succeeded", language="python", policy=policy.name)
-        await asyncio.Event().wait()
+        return await asyncio.Event().wait()
 
     async def reap(self, dead_owners):
         return 0
