@@ -3,17 +3,18 @@
 import asyncio
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from host.errors import AdapterError
 from host.interface import AdapterContext, Capabilities
 from host.policy import Enforcement
 from host.testing.program import Program
+from host.testing.programs import PAIRS, PROGRAMS
 
 if TYPE_CHECKING:
     from host.testing.suite import AdapterConformance
 
-__all__ = ["ENDLESS", "GREETINGS", "SLOW_CHARACTERS", "applies", "learn"]
+__all__ = ["ENDLESS", "GREETINGS", "SLOW_CHARACTERS", "applies", "cases_for", "learn"]
 
 GREETINGS = {
     "python": "print('hello')\nresult = 'hello'",
@@ -58,6 +59,19 @@ async def _claims(suite: "type[AdapterConformance]") -> Capabilities | None:
             return adapter.capabilities()
         finally:
             await adapter.aclose()
+
+
+def cases_for(claims: Capabilities | None) -> dict[str, list[Any]]:
+    """By argument of a test, the cases that fit these claims."""
+    if claims is None:
+        return {"program": [], "pair": [], "endless": [], "language": []}
+    spoken = set(claims.languages) if claims.runs_code else set()
+    return {
+        "program": [program for program in PROGRAMS if applies(program, claims)],
+        "pair": [pair for pair in PAIRS if pair.language in spoken],
+        "endless": [language for language in ENDLESS if language in spoken],
+        "language": [language for language in GREETINGS if language in claims.languages],
+    }
 
 
 def applies(program: Program, claims: Capabilities) -> bool:
