@@ -11,7 +11,10 @@ help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 16
 
 install: .venv/.runtime ## create .venv/ from the pinned lock file
+	@:
+
 dev: .venv/.dev ## the same, with what tests and checks need
+	@:
 
 .venv/.runtime: requirements/runtime.txt pyproject.toml scripts/install
 	@scripts/install runtime
