@@ -1,0 +1,1 @@
+"""How fast, measured beside what a user would take instead. ``python -m benchmarks`` runs all of it."""
