@@ -192,6 +192,12 @@ function drained() {
 /** The program ends, by itself or by an exit of its own. */
 function finish() {
   if (state === "over") return;
+  const code = Number(deno ? deno.exitCode : process.exitCode) || 0;
+  if (code !== 0) {
+    state = "over";
+    report(JSON.stringify({ kind: "error", type: "Exit", message: `the program exited with code ${code & 255}` }));
+    return;
+  }
   try {
     const variable = resultVariable();
     const value = variable === NONE ? last : variable;

@@ -15,8 +15,8 @@ from host.policy import FileSystemAccess, Policy
 
 __all__ = ["JavaScriptGuest", "TypeScriptGuest"]
 
-_FOLDER = "/guest/javascript"
-_DENO = "/guest/deno"
+_FOLDER = "/runtime/javascript"
+_DENO = "/runtime/deno"
 _FLAGS = (
     "run",
     "--quiet",
@@ -56,8 +56,8 @@ class JavaScriptGuest:
     def launch(self, request: ExecutionRequest, policy: Policy, runtime: Runtime) -> Launch:
         """Start ``request`` in deno.
 
-        Where the policy lets no files in and lists the modules, deno's own permissions stay shut as one more layer (only
-        variables of the environment can be read); else they are open and the wall alone contains.
+        Where the policy lets no files in and lists the modules, deno's own permissions stay shut as one more layer
+        (only variables of the environment can be read); else they are open and the wall alone contains.
         """
         closed = policy.file_system_access is FileSystemAccess.NONE and policy.allowed_imports is not None
         permissions = ("--allow-ffi", "--allow-env") if closed else ("--allow-all",)

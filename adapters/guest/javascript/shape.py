@@ -1,8 +1,8 @@
 """What the host tells the JavaScript guest about the caller's code: facts read off its syntax tree, nothing run.
 
-JavaScript has no parser that a program can reach, and the guest has to know three things before it starts the code: whether
-it is a script or a module, where its last expression stands, and which modules it names. tree-sitter, which is C and takes
-about a millisecond per KB, tells all three. Offsets count UTF-16 code units, as JavaScript strings do.
+JavaScript has no parser that a program can reach, and the guest has to know three things before it starts the code:
+whether it is a script or a module, where its last expression stands, and which modules it names. tree-sitter, which is
+C and takes about half a millisecond per KB, tells all three. Offsets count UTF-16 code units, as JavaScript strings do.
 
 The guest applies the edits to the text. None of them adds or removes a line, and the guest maps columns back in what it
 reports.
