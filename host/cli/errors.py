@@ -98,4 +98,5 @@ def report(error: BaseException, *, as_json: bool) -> int:
 
 
 def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    first = text.partition(" ")[0]
+    return text[:1].upper() + text[1:] if first.isalpha() else text

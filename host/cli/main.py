@@ -115,7 +115,7 @@ def _with_configuration(function: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def _version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it
+def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
@@ -130,7 +130,7 @@ _app = typer.Typer(cls=_Commands, add_completion=False, no_args_is_help=True, he
 def _main(
     config_file: ConfigOption = None,
     assignments: SetOption = None,
-    version: Annotated[  # noqa: FBT002 - a flag of the command line
+    version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_version, help="Show the version and exit.")
     ] = False,
 ) -> None:

@@ -71,11 +71,12 @@ def _show(found: dict[str, Any], *, as_json: bool) -> None:
     for finding in found["checks"]:
         _line(finding["name"], finding["ok"], finding["reason"], finding["remedy"])
     for plugin in found["broken_plugins"]:
-        _line(plugin["name"], False, plugin["reason"], f"It comes from {plugin['distribution']} {plugin['version']}.")  # noqa: FBT003
+        source = f"{plugin['distribution']} {plugin['version']}".strip()
+        _line(f"plugin {plugin['name']} of {source}", False, plugin["reason"], "")
     console().print("Something that runs code is ready." if found["ok"] else "Nothing that runs code is ready.")
 
 
-def _line(name: str, ok: bool, reason: str, remedy: str) -> None:  # noqa: FBT001
+def _line(name: str, ok: bool, reason: str, remedy: str) -> None:
     out = console()
     style = ("green" if ok else "red") if out.is_terminal else None
     out.print("ok  " if ok else "-   ", style=style, end="")

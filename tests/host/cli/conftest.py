@@ -27,6 +27,12 @@ class Call:
 
 
 @pytest.fixture
+def command() -> list[str]:
+    """The console script of this environment."""
+    return COMMAND
+
+
+@pytest.fixture
 def scrubbed(tmp_path) -> dict[str, str]:
     """An environment with nothing of the tester's own in it."""
     return {
@@ -56,3 +62,11 @@ def understudy(scrubbed, tmp_path):
         return Call(done.returncode, done.stdout, done.stderr)
 
     return call
+
+
+@pytest.fixture
+def needs_sandbox(understudy) -> None:
+    """Skip where the local wall is not ready; under CI that is a failure."""
+    found = next(each for each in understudy("adapters", "--json").json if each["name"] == "sandbox")
+    if not found["ready"]:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"sandbox: {found['reason']} {found['remedy']}")
