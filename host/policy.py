@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from host.canonical import canonical, sha256
 from host.errors import WidenedLimits
@@ -110,18 +110,28 @@ class Retain(BaseModel):
     days: int = Field(default=30, ge=1, le=3650)
 
 
+def _whole(value: Any) -> Any:
+    """JSON knows one kind of number: 5.0 is the integer 5 there, also where strings and the like are refused."""
+    return int(value) if type(value) is float and value.is_integer() else value
+
+
+_Whole = Annotated[int, BeforeValidator(_whole)]
+
+
 class Limits(BaseModel):
     """What one request asks for below its policy. None leaves the policy's own value."""
 
     model_config = _Frozen
 
-    max_execution_time: int | None = Field(default=None, ge=1, description="wall-clock time, in ms")
-    max_cpu_time: int | None = Field(default=None, ge=1, description="CPU time, in ms")
-    max_memory_mb: int | None = Field(default=None, ge=1, description="memory of all processes together, in MiB")
-    max_processes: int | None = Field(default=None, ge=1, description="processes and threads at one time")
-    max_output_bytes: int | None = Field(default=None, ge=0, description="stdout, stderr and value together, in bytes")
-    max_file_bytes: int | None = Field(default=None, ge=0, description="the whole work folder, in bytes")
-    max_files: int | None = Field(default=None, ge=0, description="files and folders in the work folder")
+    max_execution_time: _Whole | None = Field(default=None, ge=1, description="wall-clock time, in ms")
+    max_cpu_time: _Whole | None = Field(default=None, ge=1, description="CPU time, in ms")
+    max_memory_mb: _Whole | None = Field(default=None, ge=1, description="memory of all processes together, in MiB")
+    max_processes: _Whole | None = Field(default=None, ge=1, description="processes and threads at one time")
+    max_output_bytes: _Whole | None = Field(
+        default=None, ge=0, description="stdout, stderr and value together, in bytes"
+    )
+    max_file_bytes: _Whole | None = Field(default=None, ge=0, description="the whole work folder, in bytes")
+    max_files: _Whole | None = Field(default=None, ge=0, description="files and folders in the work folder")
     allowed_imports: tuple[_Import, ...] | None = None
     network_access: bool | None = None
     egress_allow: tuple[_Egress, ...] | None = None

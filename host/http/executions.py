@@ -8,8 +8,8 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from host.host import Host
 from host.http import body
-from host.http.problems import OwnedElsewhere, responses
-from host.http.views import CancelView, ExecutionPage, ExecutionView, TheHost
+from host.http.problems import AlreadyEnded, OwnedElsewhere, responses
+from host.http.views import ExecutionPage, ExecutionView, TheHost
 from host.models import ExecutionRequest, ExecutionResult, Status
 
 __all__ = ["router"]
@@ -108,16 +108,18 @@ async def show(host: TheHost, execution_id: _ID) -> Response:
     "/v1/executions/{execution_id}",
     operation_id="cancel",
     summary="Cancel an execution",
-    response_model=CancelView,
+    response_model=ExecutionView,
     responses=responses(404, 409, 422, 503),
 )
 async def cancel(host: TheHost, execution_id: _ID) -> Response:
-    """Stop a program. When this answers, the program is dead and recorded. Cancelling what has ended changes
-    nothing.
+    """Stop a program and answer with its record. When this answers, the program is dead. What has ended stays as it is:
+    409.
     """
-    cancelled = await host.cancel(execution_id)
-    line = (await host.store.get(execution_id)).summary
-    if line.status is None:
-        raise OwnedElsewhere(f"Another host runs {execution_id!r}.", remedy="Cancel it there.")
-    view = CancelView(id=execution_id, cancelled=cancelled and line.status is Status.CANCELLED, status=line.status)
-    return Response(view.model_dump_json(), media_type=_JSON)
+    await host.cancel(execution_id)
+    record = await host.store.get(execution_id)
+    status = record.summary.status
+    if status is None:
+        raise OwnedElsewhere(f"another host runs {execution_id!r}.", remedy="Cancel it there.")
+    if status is not Status.CANCELLED:
+        raise AlreadyEnded(f"execution {execution_id!r} has ended: {status}.", remedy="Look it up with GET.")
+    return Response(ExecutionView.of(record).model_dump_json(), media_type=_JSON)

@@ -14,12 +14,13 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
-from starlette.routing import Match, Route
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from host.errors import RequestError, UnderstudyError
 
 __all__ = [
+    "AlreadyEnded",
     "BodyTooLarge",
     "FaultBoundary",
     "FieldError",
@@ -35,6 +36,7 @@ __all__ = [
 
 MEDIA_TYPE = "application/problem+json"
 _PREFIX = "urn:understudy:problem:"
+_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 _log = logging.getLogger("understudy.http")
 
 
@@ -81,6 +83,14 @@ class BodyTooLarge(RequestError):
     type = "body-too-large"
     status = 413
     title = "The body is too long"
+
+
+class AlreadyEnded(RequestError):
+    """The execution has ended, so it cannot be cancelled."""
+
+    type = "already-ended"
+    status = 409
+    title = "The execution has ended"
 
 
 class OwnedElsewhere(RequestError):
@@ -187,12 +197,13 @@ async def _plain(request: Request, error: Exception) -> Response:
 
 
 def _allowed(request: Request) -> list[str]:
-    """The methods of all routes at the address; Starlette itself names only those of the first."""
-    methods: set[str] = set()
-    for route in request.app.routes:
-        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
-            methods |= route.methods or set()
-    return sorted(methods)
+    """The methods that all routes at the address take; Starlette itself names only those of the first."""
+    routes = request.app.routes
+    return [
+        method
+        for method in _METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
 
 
 class FaultBoundary:
@@ -238,7 +249,7 @@ _MEANINGS = {
     401: "A key is needed, or the one that was sent is wrong.",
     403: "The request comes from a foreign page or names a foreign host.",
     404: "No execution has that id.",
-    409: "The id is taken, or another host runs the execution.",
+    409: "The id is taken, the execution has ended already, or another host runs it.",
     413: "The body is too long.",
     415: "The body is not application/json.",
     422: "The request cannot be taken as it is.",

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Annotated
 
@@ -40,7 +40,12 @@ def serve(
     asyncio.run(run(settings))
 
 
-async def run(settings: Settings, *, on_ready: Callable[[str], None] | None = None) -> None:
+async def run(
+    settings: Settings,
+    *,
+    plugins: Mapping[str, object] | None = None,
+    on_ready: Callable[[str], None] | None = None,
+) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Then nothing new is accepted; what runs may go on for ``server.shutdown_grace_ms``, the rest is stopped and recorded
@@ -48,6 +53,7 @@ async def run(settings: Settings, *, on_ready: Callable[[str], None] | None = No
 
     Args:
         settings: all settings.
+        plugins: more plugins by name, as ``build_host`` takes them.
         on_ready: called with the address once the service answers.
 
     Raises:
@@ -57,7 +63,7 @@ async def run(settings: Settings, *, on_ready: Callable[[str], None] | None = No
     listener = _listen(settings.server)
     url = _url(settings.server.host, listener.getsockname()[1])
     with contextlib.closing(listener):
-        async with build_host(settings) as host:
+        async with build_host(settings, plugins=plugins) as host:
             upkeep = asyncio.create_task(_purge_now_and_then(host))
             server = _Server(_configuration(host), host, lambda: _announce(url, host, on_ready))
             try:

@@ -17,7 +17,6 @@ from host.store.interface import Record, Summary
 __all__ = [
     "AdapterView",
     "BrokenPluginView",
-    "CancelView",
     "CheckView",
     "ExecutionPage",
     "ExecutionView",
@@ -84,14 +83,6 @@ class ExecutionPage(_View):
 
     executions: tuple[Summary, ...]
     next: str | None = Field(description="send it as `before` for the older ones; null at the end")
-
-
-class CancelView(_View):
-    """What became of a cancellation."""
-
-    id: str
-    cancelled: bool = Field(description="false where it had ended already")
-    status: Status | None
 
 
 class ValidationRequest(_View):

@@ -1,0 +1,102 @@
+"""The real service with an adapter that does what its code says. Run as a program it prints its address and serves until it is told to stop."""
+
+import asyncio
+import sys
+
+from host.hookspecs import hookimpl
+from host.interface import Capabilities, CheckResult, OutputEvent
+from host.models import ExecutionResult, Risk, Verdict
+from host.policy import ENFORCED_FIELDS, Enforcement, Policy, Retain
+from host.specs import AdapterSpec
+
+
+class Scripted:
+    """An adapter whose programs are: ``1 + 1`` gives 2, ``"wait"`` waits until it is stopped, the rest gives its inputs."""
+
+    name = "scripted"
+
+    def __init__(self):
+        self.began = asyncio.Event()
+        self.stopped = asyncio.Event()
+
+    def capabilities(self):
+        levels = dict.fromkeys(ENFORCED_FIELDS, Enforcement.WALL)
+        return Capabilities(version="1", languages=("python",), enforcement=levels, files=True)
+
+    async def start(self, context):
+        pass
+
+    async def check(self):
+        return CheckResult(ok=True, reason="ready.")
+
+    def accepts(self, request, policy):
+        return None
+
+    async def execute(self, request, policy, emit):
+        self.began.set()
+        shared = {"id": request.id, "language": request.language, "policy": policy.name, "may_have_started": True}
+        if request.code == '"wait"':
+            emit(OutputEvent("stdout", "partial"))
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.stopped.set()
+        value = 2 if request.code == "1 + 1" else request.inputs
+        return ExecutionResult(status="succeeded", value=value, **shared)
+
+    async def reap(self, dead_owners):
+        return 0
+
+    async def aclose(self):
+        pass
+
+
+class Rules:
+    """A plugin with the scripted adapter, two policies, and a validation that knows one bad program and one broken one."""
+
+    def __init__(self, scripted):
+        self._scripted = scripted
+
+    @hookimpl
+    def adapters(self):
+        yield AdapterSpec("scripted", lambda: self._scripted, "for the test")
+
+    @hookimpl
+    def named_policies(self, settings):
+        yield Policy(name="strict")
+        yield Policy(name="data", max_execution_time=30_000, file_system_access="sandboxed", retain=Retain(inputs=True))
+
+    @hookimpl
+    def validate_code(self, code, language, policy):
+        if code == "import os":
+            risk = Risk(rule="import", severity="deny", line=1, column=8, message="os is not in the policy.")
+            return Verdict(verdict="denied", risks=(risk,))
+        return Verdict(verdict="safe", deterministic=True, effect_free=True)
+
+
+ONLY_SCRIPTED = {
+    "adapters__prefer": ["scripted", "placeholder"],
+    "adapters__sandbox__enabled": False,
+    "adapters__monty__enabled": False,
+    "plugins__entry_points": False,
+    "plugins__disabled": ["policies.plugin", "voice_handler.plugin"],
+}
+
+
+def main():
+    """``service.py STATE_DIR KEY=VALUE ...``."""
+    from host.http.server import run
+    from host.logs import set_up_logs
+    from host.settings import load_settings
+
+    given = dict(argument.split("=", 1) for argument in sys.argv[2:])
+    shared = {key.replace("__", "."): value for key, value in ONLY_SCRIPTED.items()}
+    settings = load_settings(environ={}, overrides={**shared, "state_dir": sys.argv[1], "server.port": 0})
+    settings = settings.with_overrides({key: int(value) if value.isdigit() else [value] if key.endswith("s") else value for key, value in given.items()})
+    set_up_logs(settings.logs, serving=True)
+    rules = {"rules": Rules(Scripted())}
+    asyncio.run(run(settings, plugins=rules, on_ready=lambda url: print(url, flush=True)))
+
+
+if __name__ == "__main__":
+    main()
