@@ -36,7 +36,7 @@ def test_no_file_is_too_long():
 
 
 def test_only_the_settings_read_the_environment():
-    """The process's environment is read by the settings and their layers alone; what runs inside the wall has its own."""
+    """The process's environment is read by the settings alone; what runs inside a wall has its own."""
     allowed = {"host/settings.py", "host/layers.py"}
     elsewhere = ("host/testing/", "adapters/guest/", "adapters/sandbox/inside/")  # the test suite; inside the wall
     found = {
