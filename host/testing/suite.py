@@ -317,7 +317,10 @@ class AdapterConformance:
         """Eight runs at the same time keep their inputs, values and output apart."""
         if language is None or not self.bench.adapter.capabilities().runs_code:
             return
-        code = {"python": "print('n is', n)\nresult = [n, tag]", "bash": 'echo "n is $n"; result="$tag"'}.get(language)
+        code = {
+            "python": "print('n is', n)\nresult = [n, tag]",
+            "bash": 'echo "n is ${inputs[n]}"; result="${inputs[tag]}"',
+        }.get(language)
         if code is None:
             return
 

@@ -1,4 +1,4 @@
-"""Bash programs. Inputs are variables, and all of them are JSON in ``INPUTS``; the value is what ``result`` holds."""
+"""Bash programs. Inputs are the members of the array ``inputs``, as text; the value is what ``result`` holds."""
 
 from typing import Any
 
@@ -19,21 +19,21 @@ PROGRAMS = (
     _p("no-value", "x=1", "A program without a result has the value None.", value=None),
     _p(
         "inputs",
-        'result="$name costs $price"',
-        "Inputs are variables.",
+        'result="${inputs[name]} costs ${inputs[price]}"',
+        "Inputs are an array.",
         inputs={"name": "tea", "price": 3},
         value="tea costs 3",
     ),
     _p(
         "hostile-value",
-        'result="$text"',
+        'result="${inputs[text]}"',
         "A value is data, never words of the shell.",
         inputs={"text": _NASTY},
         value=_NASTY,
     ),
     _p(
         "hostile-keys",
-        'result="$ok"',
+        'result="${inputs[ok]} ${#inputs[@]} $(printf fine)"',
         "Keys that the shell itself uses, or that are no names, do no harm.",
         inputs={
             "ok": "fine",
@@ -44,10 +44,9 @@ PROGRAMS = (
             "BASH_FUNC_echo%%": "() { :; }",
             "a b": 1,
             "$(id)": 2,
-            "": 3,
             "x;id": 4,
         },
-        value="fine",
+        value="fine 9 fine",
     ),
     _p(
         "separate-channels",

@@ -61,10 +61,7 @@ _TYPED: dict[str, Any] = {
 }
 """What JSON cannot say and most languages can."""
 
-_PYTHON: dict[str, Any] = {
-    "whole-float": 1.0,
-    "minus-zero": -0.0,
-    "tuple": (1, (2, 3)),
+_RICH: dict[str, Any] = {
     "decimal": Decimal("1.10"),
     "decimal-exponent": Decimal("1E+3"),
     "decimal-nan": Decimal("NaN"),
@@ -76,18 +73,25 @@ _PYTHON: dict[str, Any] = {
     "datetime-with-offset": dt.datetime(2026, 11, 21, 14, 5, tzinfo=_PLUS_TWO),
     "duration": dt.timedelta(hours=1, milliseconds=250),
     "negative-duration": dt.timedelta(microseconds=-1),
-    "tuple-keys": {(1, 2): "pair", None: 0},
-    "set-of-tuples": {(1, "a"), (2, "b")},
     "table": Table(["name", "price"], [["tea", Decimal("2.50")], ["bun", None]]),
     "image": Image("image/png", b"\x89PNG"),
     "object": Opaque("Thing", "<Thing>"),
 }
-"""What Python has types for."""
+"""What Python has types for, and guests of other languages bring some."""
+
+_PYTHON: dict[str, Any] = {
+    "whole-float": 1.0,
+    "minus-zero": -0.0,
+    "tuple": (1, (2, 3)),
+    "tuple-keys": {(1, 2): "pair", None: 0},
+    "set-of-tuples": {(1, "a"), (2, "b")},
+}
+"""What only Python tells apart."""
 
 VALUES: dict[str, dict[str, Any]] = {
-    "python": {**_JSON, **_TYPED, **_PYTHON},
-    "javascript": {**_JSON, **_TYPED},
-    "typescript": {**_JSON, **_TYPED},
+    "python": {**_JSON, **_TYPED, **_RICH, **_PYTHON},
+    "javascript": {**_JSON, **_TYPED, **_RICH},
+    "typescript": {**_JSON, **_TYPED, **_RICH},
     "elixir": {key: value for key, value in _JSON.items() if key not in ("odd-keys",)},
 }
 """By language and name."""
