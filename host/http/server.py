@@ -11,6 +11,7 @@ import structlog
 import typer
 import uvicorn
 
+from host.cli.options import JsonOption
 from host.errors import ConfigurationError, StoreError
 from host.host import Host, build_host
 from host.http.app import create_app
@@ -29,15 +30,17 @@ _log = structlog.get_logger("understudy.server")
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on. Beyond this machine it needs keys.")] = None,
     port: Annotated[int | None, typer.Option(help="TCP port to listen on; 0 picks a free one.")] = None,
+    as_json: JsonOption = False,  # noqa: FBT002 - a flag of the command line
 ) -> None:
-    """Serve the HTTP API until it is told to stop."""
+    """Serve the HTTP API until it is told to stop. With --json, stdout gets the address once the service answers."""
     from host.cli.session import session
+    from host.cli.terminal import print_json
     from host.logs import set_up_logs
 
     settings = session().settings({"server.host": host, "server.port": port})
     keys = [key.get_secret_value() for key in settings.server.api_keys]
     set_up_logs(settings.logs, serving=True, secrets=keys)
-    asyncio.run(run(settings))
+    asyncio.run(run(settings, on_ready=(lambda url: print_json({"url": url})) if as_json else None))
 
 
 async def run(
