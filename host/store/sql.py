@@ -18,7 +18,7 @@ from host.store.interface import OwnerInfo, Page, Record
 from host.store.migrate import migrate, version
 from host.store.rows import SUMMARY_COLUMNS, record, summary
 from host.store.schema import HEAD, executions, owners
-from host.store.statements import DAY_US, Statements, closing_row, instant_us, opening_row
+from host.store.statements import DAY_US, Statement, Statements, closing_row, instant_us, opening_row
 from host.store.writer import Writer
 
 __all__ = ["SqlStore"]
@@ -76,9 +76,7 @@ class SqlStore:
         row = opening_row(
             request, policy, now_us=_now_us(), owner=owner, adapter=adapter, adapter_version=adapter_version
         )
-        statement = self._statements.begin
-        if await self._writer.submit(lambda connection: statement.run(connection, row)) == 0:
-            raise _taken(request.id)
+        await self._insert(self._statements.begin, row)
 
     async def finish(self, request: ExecutionRequest, policy: Policy, result: ExecutionResult) -> bool:
         row = closing_row(policy, result, now_us=_now_us())
@@ -91,9 +89,10 @@ class SqlStore:
         now_us = _now_us()
         row = opening_row(request, policy, now_us=now_us, owner=owner, adapter=None, adapter_version=None)
         row |= closing_row(policy, result, now_us=now_us)
-        statement = self._statements.record
-        if await self._writer.submit(lambda connection: statement.run(connection, row)) == 0:
-            raise _taken(request.id)
+        await self._insert(self._statements.record, row)
+
+    async def _insert(self, statement: Statement, row: dict[str, Any]) -> None:
+        await self._writer.submit(lambda connection: None if statement.run(connection, row) else _taken(row["id"]))
 
     async def get(self, execution_id: str) -> Record:
         query = select(executions).where(executions.c.id == execution_id)

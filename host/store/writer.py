@@ -15,13 +15,15 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, exc
 
-from host.errors import StoreError
+from host.errors import StoreError, UnderstudyError
 from host.store.engine import explained
 
 __all__ = ["Write", "Writer"]
 
 Write = Callable[[Connection], Any]
-"""Runs statements on the connection it is given, and gives back what the caller waits for."""
+"""Runs statements on the connection it is given. It gives back what the caller waits for, or an error that the caller
+gets.
+"""
 
 _LARGEST_BATCH = 256
 _log = logging.getLogger(__name__)
@@ -56,6 +58,7 @@ class Writer:
 
         Raises:
             StoreError: it could not be written; nothing of it was.
+            UnderstudyError: what ``write`` gave back as an error.
         """
         if self._closed:
             raise StoreError("The store is closed.", remedy="Nothing runs after the host was closed; start a new one.")
@@ -69,6 +72,8 @@ class Writer:
             except asyncio.CancelledError as error:
                 cancelled = error
         value = job.future.result()
+        if isinstance(value, UnderstudyError):
+            raise value
         if cancelled is not None:
             raise cancelled
         return value
