@@ -84,6 +84,7 @@ class _Hider:
         self._secrets = tuple(sorted((secret for secret in secrets if secret), key=len, reverse=True))
 
     def __call__(self, logger: Any, name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event.pop("color_message", None)  # uvicorn's coloured double of the message
         return {key: self._hidden(key, value) for key, value in event.items()}
 
     def _hidden(self, key: str, value: Any) -> Any:
