@@ -34,16 +34,21 @@ _SITE = "/guest/site"
 def start():
     """Run the request on stdin; reports go to descriptor 3."""
     frame = protocol.read_frame(0)
-    _end(lambda: _run(frame, 3))
+    end(lambda: _run(frame, 3))
 
 
 def run(frame, report_fd):
     """Run the request in ``frame`` (packed, or its JSON alone) and end the process."""
-    body = frame if frame[:1] == b"{" else frame[4:]
-    _end(lambda: _run(protocol.parse(body), report_fd))
+    end(lambda: _run(protocol.parse(body_of(frame)), report_fd))
 
 
-def _end(work):
+def body_of(frame):
+    """The JSON in a frame that may or may not be packed."""
+    return frame if frame[:1] == b"{" else frame[4:]
+
+
+def end(work):
+    """End the process with the code that ``work`` gives, or GUEST_FAILED."""
     code = GUEST_FAILED
     try:
         code = work()
@@ -53,9 +58,14 @@ def _end(work):
         os._exit(code & 0xFF)
 
 
-def _run(request, report_fd):
+def check(request):
+    """Refuse a request of another protocol."""
     if request is None or request.get("v") != protocol.VERSION:
         raise ValueError(f"the request is not of version {protocol.VERSION}")
+
+
+def _run(request, report_fd):
+    check(request)
     reserve = [bytearray(_RESERVE_BYTES)]
     prepare()
     report = channels.Report(report_fd, request["max_value_bytes"])

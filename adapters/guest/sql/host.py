@@ -1,0 +1,68 @@
+"""The host side of the SQL guest."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from adapters.guest.contract import Launch, Missing, Runtime
+from adapters.guest.environments import SITE, SQL, Environments, GuestEnvironmentError
+from adapters.guest.python.host import PYTHON_FILES, find_python, request_frame
+from host.models import ExecutionRequest
+from host.policy import Policy
+
+__all__ = ["SQL_FILES", "SqlGuest"]
+
+_HERE = Path(__file__).resolve().parent
+
+SQL_FILES: Mapping[Path, str] = {
+    **PYTHON_FILES,
+    **{_HERE / f"{name}.py": f"/guest/sql/{name}.py" for name in ("__init__", "main", "results", "tables")},
+}
+"""The files of the SQL guest inside the wall, those of the Python guest among them."""
+
+_SPARE_MEMORY_MB = 96  # DuckDB itself, before the first table
+_SPARE_PROCESSES = 2
+
+
+class SqlGuest:
+    """DuckDB, from the guest environment ``sql``.
+
+    Args:
+        environments: the guest environments of this host.
+    """
+
+    language = "sql"
+
+    def __init__(self, environments: Environments) -> None:
+        self._environments = environments
+
+    def find(self) -> Runtime | Missing:
+        """The Python that DuckDB runs in. Copies DuckDB into its guest environment where that was not done yet."""
+        from adapters.guest.builds import ensure_sql
+
+        python = find_python(None, self.language)
+        if isinstance(python, Missing):
+            return python
+        try:
+            environment = ensure_sql(self._environments)
+        except GuestEnvironmentError as error:
+            return Missing(error.message, error.remedy)
+        return Runtime(
+            language=self.language,
+            version=environment.packages["duckdb"],
+            program=python.program,
+            trees=python.trees,
+            masked=python.masked,
+        )
+
+    def launch(self, request: ExecutionRequest, policy: Policy, runtime: Runtime) -> Launch:
+        environment = self._environments.get(SQL)
+        if environment.site is None:
+            raise ValueError("DuckDB is not ready for code to run on; build it with `understudy guests build sql`.")
+        return Launch(
+            argv=("sql.main", "run"),
+            frame=request_frame(request, policy, memory_mb=policy.max_memory_mb),
+            trees={**SQL_FILES, environment.site: SITE, **{Path(path): path for path in environment.libraries}},
+            in_process=True,
+            spare_processes=_SPARE_PROCESSES,
+            spare_memory_mb=_SPARE_MEMORY_MB,
+        )
