@@ -1,0 +1,268 @@
+"""The local wall: bubblewrap, seccomp, control groups, rlimits and a deadline held by the host, for every language
+found here.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from adapters.guest.contract import Guest, Launch, Missing, Runtime
+from adapters.guest.reports import GuestReport, read_report, read_text_report
+from adapters.sandbox import checks
+from adapters.sandbox.bubblewrap import View, inside_path
+from adapters.sandbox.machine import Machine, SandboxSettings, survey
+from adapters.sandbox.plan import make_job
+from adapters.sandbox.refusals import refuse
+from adapters.sandbox.run import Cause, Ended, Run
+from adapters.sandbox.spawner import Spawner
+from adapters.sandbox.staging import remove_unfinished, stage
+from adapters.sandbox.verdict import decide, signal_name
+from adapters.sandbox.wall import Interpreter, UserIds, Wall, Walled
+from host.errors import AdapterError
+from host.interface import AdapterContext, Capabilities, CheckResult, DisplayEvent, Emit, Refusal
+from host.models import ExecutionRequest, ExecutionResult, Status, Usage
+from host.policy import ENFORCED_FIELDS, Enforcement, Policy
+
+__all__ = ["SandboxAdapter"]
+
+_PARSE_IN_THREAD_BYTES = 256 << 10
+
+
+class SandboxAdapter:
+    """Runs programs on this machine, each in a sandbox of its own that lives as long as the program.
+
+    Settings, table ``[adapters.sandbox]``:
+
+    * ``cgroup`` ("auto"): "auto", "off", or a folder of the unified hierarchy that this host may make groups in.
+    * ``uid_first`` (59000), ``uid_count`` (512): user ids that belong to nobody; a host that is root runs each program as
+      one of them.
+    * ``start_timeout_ms`` (10000): how long bubblewrap and the launcher may take before the program starts.
+
+    Args:
+        guests: the languages; by default those of the catalogue.
+    """
+
+    name = "sandbox"
+
+    def __init__(self, guests: Sequence[Guest] | None = None) -> None:
+        self._given = guests
+        self._guests: dict[str, Guest] = {}
+        self._runtimes: dict[str, Runtime] = {}
+        self._missing: dict[str, Missing] = {}
+        self._machine: Machine | None = None
+        self._settings = SandboxSettings()
+        self._spawner = Spawner()
+        self._wall: Wall | None = None
+        self._uids: UserIds | None = None
+        self._views: dict[Any, tuple[View, Interpreter]] = {}
+        self._runs: set[asyncio.Task[Ended]] = set()
+        self._stops: dict[asyncio.Task[Ended], Run] = {}
+        self._capabilities = Capabilities(version="", languages=(), enforcement={})
+        self._proved: dict[str, CheckResult] = {}
+
+    def capabilities(self) -> Capabilities:
+        """The languages whose runtime was found, and what is held from where."""
+        return self._capabilities
+
+    async def start(self, context: AdapterContext) -> None:
+        """Look for what this machine has, and start the thread that starts sandboxes.
+
+        Raises:
+            AdapterError: there is no wall on this machine at all; ``check`` says the same.
+        """
+        self._settings = SandboxSettings.read(context.settings)
+        self._folder = context.state_dir / self.name
+        if self._given is None:
+            from adapters.guest.catalogue import guests
+
+            self._given = guests(context.state_dir)
+        self._machine = await asyncio.to_thread(survey, self._settings, context.owner, self._folder)
+        found = await asyncio.gather(*(asyncio.to_thread(guest.find) for guest in self._given))
+        for guest, runtime in zip(self._given, found, strict=True):
+            self._guests[guest.language] = guest
+            if isinstance(runtime, Missing):
+                self._missing[guest.language] = runtime
+            else:
+                self._runtimes[guest.language] = runtime
+        await self._spawner.start(own_namespace=self._machine.is_root)
+        if self._machine.bubblewrap is not None:
+            self._wall = Wall(self._machine.bubblewrap, self._spawner, self._machine.setpriv)
+        if self._machine.is_root:
+            self._uids = UserIds(self._settings.uid_first, self._settings.uid_count)
+        self._capabilities = self._truthfully(self._machine)
+
+    async def check(self) -> CheckResult:
+        """Look at every layer and run programs: at first one for each language, later one in Python."""
+        if self._machine is None:
+            return CheckResult(ok=False, reason="the sandbox has not been started")
+        return await checks.check(
+            self, self._machine, self._runtimes, self._missing, self._spawner.trouble, self._proved
+        )
+
+    def accepts(self, request: ExecutionRequest, policy: Policy) -> Refusal | None:
+        """Decline what this wall cannot do."""
+        if request.language not in self._runtimes:
+            return self._without(request.language)
+        return refuse(request, policy)
+
+    async def execute(self, request: ExecutionRequest, policy: Policy, emit: Emit) -> ExecutionResult:
+        """Run the request in a fresh sandbox."""
+        guest, runtime = self._guests[request.language], self._runtimes[request.language]
+        try:
+            launch = guest.launch(request, policy, runtime)
+        except ValueError as error:
+            return self._result(request, policy, Status.FAILED, str(error))
+        ended = await self._run(request, policy, launch, runtime, emit)
+        if ended.trouble and ended.exit_code is None and ended.signal is None:
+            raise AdapterError(f"the wall could not be set up: {ended.trouble}", may_have_started=False)
+        if ended.exit_code is None and ended.signal is None and ended.cause is None and not ended.ran_out_of_memory:
+            raise AdapterError("the launcher was lost: it ended without saying how the program did", lost=True)
+        report = await _read(ended.report, policy, is_text=launch.report_is_text)
+        for display in report.displays:
+            emit(DisplayEvent(display))
+        status, reason = decide(ended, report, policy)
+        return self._result(request, policy, status, reason, ended, report)
+
+    async def reap(self, dead_owners: Sequence[str]) -> int:
+        """Remove control groups that dead hosts left. Their processes died with them."""
+        if self._machine is None:
+            return 0
+        return await asyncio.to_thread(self._machine.reap, dead_owners) + remove_unfinished(self._folder)
+
+    async def aclose(self) -> None:
+        """Kill every run and wait until all is dead."""
+        for run in self._stops.values():
+            run.stop(Cause.CANCELLED)
+        if self._runs:
+            await asyncio.wait(self._runs)
+        self._spawner.close()
+        if self._machine is not None:
+            self._machine.close()
+
+    async def _run(
+        self, request: ExecutionRequest, policy: Policy, launch: Launch, runtime: Runtime, emit: Emit
+    ) -> Ended:
+        if self._wall is None or self._machine is None:
+            raise AdapterError("bubblewrap is not installed", remedy=checks.INSTALL_BUBBLEWRAP, may_have_started=False)
+        view, interpreter = await self._view(launch, runtime)
+        wall, uid = self._wall, self._uids.take() if self._uids else None
+        preload = launch.argv[0] if launch.in_process else None
+
+        async def spawn(walled: Walled) -> None:
+            await wall.spawn(walled, view, interpreter, preload, uid)
+
+        run = Run(
+            make_job(request, policy, launch),
+            emit,
+            spawn,
+            self._machine.cgroups,
+            self._settings.start_timeout_ms / 1000,
+        )
+        whole = asyncio.ensure_future(run.whole())
+        self._runs.add(whole)
+        self._stops[whole] = run
+        try:
+            return await _uncancelled(whole, run)
+        finally:
+            self._runs.discard(whole)
+            del self._stops[whole]
+            if self._uids is not None and uid is not None:
+                self._uids.give_back(uid)
+
+    async def _view(self, launch: Launch, runtime: Runtime) -> tuple[View, Interpreter]:
+        """What a run sees. The same trees give the same view, made once."""
+        key = (runtime.language, tuple(launch.trees.items()))
+        if key not in self._views:
+            self._views[key] = await asyncio.to_thread(self._make_view, launch.trees, runtime)
+        return self._views[key]
+
+    def _make_view(self, trees: Mapping[Path, str], runtime: Runtime) -> tuple[View, Interpreter]:
+        python = self._runtimes.get("python")
+        if python is None:
+            raise AdapterError(
+                "the wall needs Python inside for its launcher, and none was found", may_have_started=False
+            )
+        staged = stage({**runtime.trees, **trees}, python.program, python.version, self._folder)
+        inside = inside_path(python.program, python.trees)
+        if inside is None:
+            raise AdapterError(f"{python.program} is not among the files that are shown inside", may_have_started=False)
+        view = View.of([staged.others, python.trees], [*runtime.masked, *python.masked])
+        return view, Interpreter(inside, staged.folder)
+
+    def _without(self, language: str) -> Refusal:
+        missing = self._missing.get(language)
+        if missing is None:
+            return Refusal(rule="language", reason=f"the sandbox does not run {language}")
+        return Refusal(rule="language", reason=f"{language} cannot run here: {missing.reason}", remedy=missing.remedy)
+
+    def _truthfully(self, machine: Machine) -> Capabilities:
+        levels = dict.fromkeys(ENFORCED_FIELDS, Enforcement.WALL)
+        levels["allowed_imports"] = Enforcement.ADVICE
+        if not machine.counts_from_outside:
+            levels.update(dict.fromkeys(("max_memory_mb", "max_cpu_time", "max_processes"), Enforcement.GUEST))
+        version = machine.bubblewrap.version if machine.bubblewrap else "none"
+        return Capabilities(
+            version=f"bubblewrap {version}",
+            languages=tuple(sorted(self._runtimes)) if machine.bubblewrap and "python" in self._runtimes else (),
+            enforcement=levels,
+            files=True,
+            streaming=True,
+        )
+
+    def _result(
+        self,
+        request: ExecutionRequest,
+        policy: Policy,
+        status: Status,
+        reason: str,
+        ended: Ended | None = None,
+        report: GuestReport | None = None,
+    ) -> ExecutionResult:
+        ended, report = ended or Ended(), report or GuestReport()
+        return ExecutionResult(
+            id=request.id,
+            language=request.language,
+            policy=policy.name,
+            status=status,
+            reason=reason,
+            value=report.value if status is Status.SUCCEEDED else None,
+            stdout=ended.stdout,
+            stderr=ended.stderr,
+            truncated=ended.truncated,
+            files=ended.files,
+            displays=report.displays,
+            exit_code=ended.exit_code,
+            signal=signal_name(ended.signal) if ended.signal else None,
+            may_have_started=ended.wall_ms > 0,
+            usage=Usage(
+                wall_ms=ended.wall_ms,
+                cpu_ms=ended.cpu_ms,
+                peak_memory_bytes=ended.peak_memory_bytes,
+                output_bytes=ended.output_bytes,
+            ),
+        )
+
+
+async def _uncancelled(whole: "asyncio.Task[Ended]", run: Run) -> Ended:
+    """Wait for a run. Being cancelled stops it, and goes on only when all of it is dead."""
+    try:
+        return await asyncio.shield(whole)
+    except asyncio.CancelledError:
+        run.stop(Cause.CANCELLED)
+        while not whole.done():
+            try:
+                await asyncio.wait([whole])
+            except asyncio.CancelledError:
+                continue
+        if not whole.cancelled():
+            whole.exception()
+        raise
+
+
+async def _read(data: bytes, policy: Policy, *, is_text: bool) -> GuestReport:
+    if is_text:
+        return read_text_report(data)
+    if len(data) < _PARSE_IN_THREAD_BYTES:
+        return read_report(data, policy.max_output_bytes)
+    return await asyncio.to_thread(read_report, data, policy.max_output_bytes)

@@ -1,0 +1,128 @@
+"""What this machine has for a wall, looked at once at start."""
+
+import contextlib
+import json
+import os
+import platform
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from adapters.sandbox import seccomp
+from adapters.sandbox.bubblewrap import Bubblewrap, find_bubblewrap
+from adapters.sandbox.cgroups import Cgroups, NoCgroups, find_cgroups, owner_tag, remove_leftovers
+from adapters.sandbox.watch import can_watch
+from host.errors import AdapterError
+
+__all__ = ["Machine", "SandboxSettings", "survey"]
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxSettings:
+    """The table ``[adapters.sandbox]``; see ``SandboxAdapter`` for what each means."""
+
+    cgroup: str = "auto"
+    uid_first: int = 59_000
+    uid_count: int = 512
+    start_timeout_ms: int = 10_000
+
+    @classmethod
+    def read(cls, table: Mapping[str, Any]) -> "SandboxSettings":
+        """Take what the table has; what it says of other things (``enabled``) is not for here.
+
+        Raises:
+            AdapterError: a value is of the wrong kind.
+        """
+        given = {name: table[name] for name in cls.__dataclass_fields__ if name in table}
+        for name, value in given.items():
+            is_text = name == "cgroup"
+            if not (type(value) is str if is_text else type(value) is int and value > 0):
+                raise AdapterError(
+                    f"adapters.sandbox.{name} is {value!r}",
+                    remedy=f"Give {'a text' if is_text else 'a number from 1'}.",
+                    may_have_started=False,
+                )
+        return cls(**given)
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What was found.
+
+    Attributes:
+        is_root: whether this host is root, so that runs get a user id of their own.
+        bubblewrap: the program, or None.
+        setpriv: the program by which root becomes somebody else, or None.
+        groups: where control groups can be made, or why not.
+        architecture: whether there is a system-call table for this processor.
+        watches: whether a process tree can be watched from outside.
+        record: where this host has written where its groups are.
+    """
+
+    is_root: bool
+    bubblewrap: Bubblewrap | None
+    setpriv: str | None
+    groups: Cgroups | NoCgroups
+    architecture: bool
+    watches: bool
+    record: Path
+
+    @property
+    def cgroups(self) -> Cgroups | None:
+        """Where control groups can be made, if anywhere."""
+        return self.groups if isinstance(self.groups, Cgroups) else None
+
+    @property
+    def counts_from_outside(self) -> bool:
+        """Whether memory, CPU time and processes of a whole run are counted outside it."""
+        return self.cgroups is not None or self.watches
+
+    def reap(self, dead_owners: Sequence[str]) -> int:
+        """Remove the control groups of hosts that are gone."""
+        removed = 0
+        for owner in dead_owners:
+            record = self.record.parent / owner_tag(owner)
+            parents = {Path(parent) for parent in _recorded(record)} | set(self.cgroups.parents if self.cgroups else ())
+            removed += remove_leftovers(parents, owner)
+            record.unlink(missing_ok=True)
+        return removed
+
+    def close(self) -> None:
+        """Forget where this host's groups were: they are gone."""
+        with contextlib.suppress(OSError):
+            self.record.unlink(missing_ok=True)
+
+
+def survey(settings: SandboxSettings, owner: str, folder: Path) -> Machine:
+    """Look around, and note where control groups will be made, for whoever cleans up after this host."""
+    groups = find_cgroups(settings.cgroup, owner)
+    record = folder / "owners" / owner_tag(owner)
+    if isinstance(groups, Cgroups):
+        try:
+            record.parent.mkdir(parents=True, exist_ok=True)
+            record.write_text(json.dumps([str(parent) for parent in groups.parents]))
+        except OSError as error:
+            raise AdapterError(
+                f"{record.parent} cannot be written: {error.strerror}",
+                remedy="Set state_dir to a folder that this user can write.",
+                may_have_started=False,
+            ) from error
+    return Machine(
+        is_root=os.geteuid() == 0,
+        bubblewrap=find_bubblewrap(),
+        setpriv=shutil.which("setpriv"),
+        groups=groups,
+        architecture=platform.machine() in seccomp.ARCHITECTURES,
+        watches=can_watch(),
+        record=record,
+    )
+
+
+def _recorded(record: Path) -> list[str]:
+    try:
+        listed = json.loads(record.read_text())
+    except (OSError, ValueError):
+        return []
+    return [parent for parent in listed if isinstance(parent, str)] if isinstance(listed, list) else []

@@ -1,0 +1,247 @@
+"""One run behind the wall, from its plan to the last of its processes being dead."""
+
+import asyncio
+import contextlib
+import marshal
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from adapters.sandbox.cgroups import Cgroups, Group
+from adapters.sandbox.channels import Budget, Control, Outlet, Report
+from adapters.sandbox.wall import Walled
+from adapters.sandbox.watch import Bounds, Watch
+from host.errors import AdapterError
+from host.interface import Emit
+from host.models import File
+
+__all__ = ["Cause", "Ended", "Job", "Run"]
+
+_FILES_TIMEOUT_S = 30.0
+_GROUP_PAUSE_S = 0.002
+_GROUP_PATIENCE_S = 5.0
+
+
+class Cause(StrEnum):
+    """Why the host ended a run."""
+
+    DEADLINE = "deadline"
+    OUTPUT = "output"
+    CPU = "cpu"
+    MEMORY = "memory"
+    PROCESSES = "processes"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What one run is to do, and within which bounds.
+
+    Attributes:
+        plan: for the launcher, see there.
+        frame: the program's stdin.
+        deadline_ms: wall-clock time from the moment that the program may start.
+        bounds: of CPU time, memory and threads.
+        max_output_bytes: of stdout, stderr and reports together.
+        max_files, max_file_bytes: what may come out of the work folder.
+    """
+
+    plan: Mapping[str, Any]
+    frame: bytes
+    deadline_ms: int
+    bounds: Bounds
+    max_output_bytes: int
+    max_files: int
+    max_file_bytes: int
+
+
+@dataclass(slots=True)
+class Ended:
+    """The facts about a run that is over."""
+
+    cause: Cause | None = None
+    exit_code: int | None = None
+    signal: int | None = None
+    stdout: str = ""
+    stderr: str = ""
+    truncated: bool = False
+    report: bytes = b""
+    files: tuple[File, ...] = ()
+    skipped: tuple[str, ...] = ()
+    ran_out_of_memory: bool = False
+    wall_ms: float = 0.0
+    cpu_ms: float | None = None
+    peak_memory_bytes: int | None = None
+    output_bytes: int = 0
+    trouble: str = field(default="")
+
+
+class Run:
+    """One run. ``whole`` goes through to the end and is never cancelled; ``stop`` ends it early."""
+
+    def __init__(
+        self,
+        job: Job,
+        emit: Emit,
+        spawn: Callable[[Walled], Awaitable[None]],
+        cgroups: Cgroups | None,
+        start_timeout_s: float,
+    ) -> None:
+        self._job = job
+        self._emit = emit
+        self._spawn = spawn
+        self._cgroups = cgroups
+        self._start_timeout_s = start_timeout_s
+        self._loop = asyncio.get_running_loop()
+        self._walled = Walled()
+        self._group: Group | None = None
+        self.cause: Cause | None = None
+
+    def stop(self, cause: Cause) -> None:
+        """Kill everything inside, now. The first cause counts."""
+        if self.cause is None:
+            self.cause = cause
+        self._walled.kill()
+
+    async def whole(self) -> Ended:
+        """Run it.
+
+        Raises:
+            AdapterError: the wall could not be set up, or was lost.
+        """
+        walled = self._walled
+        try:
+            try:
+                async with asyncio.timeout(self._start_timeout_s):
+                    await self._bring_up()
+            except TimeoutError:
+                raise await walled.failure(f"it took longer than {self._start_timeout_s:g} s") from None
+            if self.cause is not None:
+                return Ended(cause=self.cause)
+            return await self._go()
+        finally:
+            walled.kill()
+            await walled.dead()
+            walled.close()
+            if self._group is not None:
+                await _remove(self._group)
+
+    async def _bring_up(self) -> None:
+        await self._spawn(self._walled)
+        if self._cgroups is not None:
+            self._group = await asyncio.to_thread(self._join, self._cgroups)
+
+    def _join(self, cgroups: Cgroups) -> Group:
+        """Put the launcher into a group of its own. It starts nothing before its plan comes."""
+        try:
+            group = cgroups.create()
+            try:
+                group.limit(self._job.bounds.memory_bytes, self._job.bounds.threads)
+                group.join(self._walled.pid)
+            except OSError:
+                group.remove()
+                raise
+        except OSError as error:
+            raise AdapterError(
+                f"no control group could be made: {error}", retryable=True, may_have_started=False
+            ) from error
+        return group
+
+    async def _go(self) -> Ended:
+        walled, job = self._walled, self._job
+        budget = Budget(job.max_output_bytes, lambda: self.stop(Cause.OUTPUT))
+        control = Control(walled.control.fileno(), job.max_files, job.max_file_bytes)
+        stdout = Outlet(walled.taken("stdout"), "stdout", budget, self._emit)
+        stderr = Outlet(walled.taken("stderr"), "stderr", budget, self._emit)
+        report = Report(walled.taken("report"), budget)
+        pipes = (control, stdout, stderr, report)
+        watch = Watch(walled.pid, job.bounds, self._group)
+        try:
+            await self._ready(control)
+            watch.begin()
+            began = time.perf_counter()
+            await self._through(control, watch)
+            wall_ms = (time.perf_counter() - began) * 1000
+            await self._finish(control)
+            await walled.dead()
+            await asyncio.gather(*(pipe.ended for pipe in pipes))
+        finally:
+            for pipe in pipes:
+                pipe.close()
+        ended = Ended(
+            cause=self.cause,
+            stdout=stdout.text,
+            stderr=stderr.text,
+            truncated=budget.exceeded,
+            report=bytes(report.data),
+            files=tuple(control.files),
+            skipped=tuple(control.skipped),
+            wall_ms=wall_ms,
+            output_bytes=stdout.bytes + stderr.bytes + len(report.data),
+            trouble=control.trouble,
+        )
+        self._add_usage(ended, control, watch)
+        return ended
+
+    async def _ready(self, control: Control) -> None:
+        try:
+            await asyncio.wait_for(asyncio.shield(control.ready), self._start_timeout_s)
+        except TimeoutError:
+            self._walled.kill()
+            raise AdapterError(
+                "the launcher inside the wall does not answer", retryable=True, may_have_started=False
+            ) from None
+
+    async def _through(self, control: Control, watch: Watch) -> None:
+        """Let the program go, until it has ended by itself or was ended."""
+        deadline = self._loop.call_later(self._job.deadline_ms / 1000, self.stop, Cause.DEADLINE)
+        watching = asyncio.ensure_future(self._watch(watch))
+        try:
+            self._walled.give_frame(self._job.frame)
+            body = marshal.dumps(dict(self._job.plan), 2)
+            with contextlib.suppress(
+                BrokenPipeError, ConnectionResetError
+            ):  # it was killed meanwhile, or says why it died
+                await self._loop.sock_sendall(self._walled.control, len(body).to_bytes(8, "big") + body)
+            await control.over
+        finally:
+            deadline.cancel()
+            watching.cancel()
+
+    async def _watch(self, watch: Watch) -> None:
+        self.stop(Cause((await watch.until_excess()).bound))
+
+    async def _finish(self, control: Control) -> None:
+        """The launcher sends the files and ends; a folder that is made to take for ever does not hold the result up for
+        ever.
+        """
+        try:
+            await asyncio.wait_for(asyncio.shield(control.ended), _FILES_TIMEOUT_S)
+        except TimeoutError:
+            control.skipped.append(f"the rest: reading the work folder took more than {_FILES_TIMEOUT_S:g} s")
+            self._walled.kill()
+
+    def _add_usage(self, ended: Ended, control: Control, watch: Watch) -> None:
+        ended.cpu_ms, ended.peak_memory_bytes = watch.cpu_ms, watch.peak_memory_bytes
+        if control.outcome is not None:
+            code, number, cpu_us, peak_kib = control.outcome
+            ended.exit_code = code if code >= 0 else None
+            ended.signal = number if number > 0 else None
+            ended.cpu_ms = cpu_us / 1000
+            ended.peak_memory_bytes = max(ended.peak_memory_bytes or 0, peak_kib * 1024)
+        if self._group is not None:
+            counts = self._group.counts()
+            ended.cpu_ms = watch.since_begin(counts.cpu_ms) if ended.cpu_ms is None else ended.cpu_ms
+            ended.peak_memory_bytes = counts.peak_memory_bytes or ended.peak_memory_bytes
+            ended.ran_out_of_memory = counts.out_of_memory
+
+
+async def _remove(group: Group) -> None:
+    """Remove the group of a run whose processes are all dead. The kernel may need a moment to see it empty."""
+    until = time.monotonic() + _GROUP_PATIENCE_S
+    while not group.remove():
+        if time.monotonic() > until:
+            raise AdapterError("the control group of a run does not become empty", lost=True)
+        await asyncio.sleep(_GROUP_PAUSE_S)

@@ -1,0 +1,149 @@
+"""Watch one run from outside: what its processes use together, and whether that is more than the policy gives.
+
+Where the kernel counts for us (control groups) this only looks at CPU time now and then. Where it does not, it adds up
+the memory, CPU time and threads of the run's process tree some fifty times a second; the rlimits inside hold each
+single process meanwhile.
+"""
+
+import asyncio
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from adapters.sandbox.cgroups import Group
+
+__all__ = ["Bounds", "Excess", "Sample", "Watch", "can_watch", "sample"]
+
+_TICK_MS = 1000 / os.sysconf("SC_CLK_TCK")
+_PAUSE_S = 0.02
+_FIRST_PAUSES_S = (0.003, 0.005, 0.008, 0.012)
+_LONGEST_PAUSE_S = 0.25
+_SHORTEST_PAUSE_S = 0.004
+_MEMORY = ("RssAnon:", "RssShmem:", "VmSwap:", "VmPTE:")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What a process and all its descendants use at one moment."""
+
+    memory_bytes: int
+    cpu_ms: float
+    threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a run may use, and the numbers of the policy for the sentence that says so."""
+
+    cpu_ms: int
+    memory_bytes: int
+    threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class Excess:
+    """A bound that was passed: ``cpu``, ``memory`` or ``processes``."""
+
+    bound: str
+
+
+class Watch:
+    """The watch over one run.
+
+    Attributes:
+        cpu_ms: CPU time that was seen, None before the first look.
+        peak_memory_bytes: the most memory that was seen, None before the first look.
+    """
+
+    def __init__(self, pid: int, bounds: Bounds, group: Group | None) -> None:
+        self._pid = pid
+        self._bounds = bounds
+        self._group = group
+        self._cpu_before_ms = 0.0
+        self.cpu_ms: float | None = None
+        self.peak_memory_bytes: int | None = None
+
+    def begin(self) -> None:
+        """The program is about to start: what the wall itself has used so far is not the program's."""
+        if self._group:
+            self._cpu_before_ms = self._group.counts().cpu_ms or 0.0
+
+    def since_begin(self, cpu_ms: float | None) -> float | None:
+        """The part of the group's CPU time that came after ``begin``."""
+        return None if cpu_ms is None else max(0.0, cpu_ms - self._cpu_before_ms)
+
+    async def until_excess(self) -> Excess:
+        """Look again and again; return when a bound is passed. Cancel it when the run is over."""
+        pauses = iter(_FIRST_PAUSES_S)
+        cores = os.cpu_count() or 1
+        while True:
+            excess = self._look_at_group(self._group) if self._group else self._look_at_tree()
+            if excess:
+                return excess
+            left_s = (self._bounds.cpu_ms - (self.cpu_ms or 0.0)) / 1000 / cores
+            longest = _LONGEST_PAUSE_S if self._group else next(pauses, _PAUSE_S)
+            await asyncio.sleep(max(_SHORTEST_PAUSE_S if self._group else 0.001, min(left_s, longest)))
+
+    def _look_at_group(self, group: Group) -> Excess | None:
+        counts = group.counts()
+        self.cpu_ms = self.since_begin(counts.cpu_ms)
+        self.peak_memory_bytes = counts.peak_memory_bytes
+        if counts.out_of_memory:
+            return Excess("memory")
+        return Excess("cpu") if (self.cpu_ms or 0.0) >= self._bounds.cpu_ms else None
+
+    def _look_at_tree(self) -> Excess | None:
+        seen = sample(self._pid)
+        if seen is None:
+            return None
+        self.cpu_ms = max(self.cpu_ms or 0.0, seen.cpu_ms)
+        self.peak_memory_bytes = max(self.peak_memory_bytes or 0, seen.memory_bytes)
+        if seen.memory_bytes > self._bounds.memory_bytes:
+            return Excess("memory")
+        if seen.cpu_ms >= self._bounds.cpu_ms:
+            return Excess("cpu")
+        return Excess("processes") if seen.threads > self._bounds.threads else None
+
+
+def sample(launcher: int) -> Sample | None:
+    """What everything below the launcher uses; None when it is gone.
+
+    The launcher itself does not count, but the CPU time of those that it has buried does.
+    """
+    memory = threads = 0
+    cpu = 0.0
+    waiting = [launcher]
+    while waiting:
+        pid = waiting.pop()
+        try:
+            status = Path(f"/proc/{pid}/status").read_text()
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            waiting += _children(pid)
+        except (OSError, ValueError):
+            if pid == launcher:
+                return None
+            continue
+        buried = int(fields[13]) + int(fields[14])
+        if pid == launcher:
+            cpu += buried * _TICK_MS
+            continue
+        cpu += (int(fields[11]) + int(fields[12]) + buried) * _TICK_MS
+        for line in status.splitlines():
+            if line.startswith(_MEMORY):
+                memory += int(line.split()[1]) * 1024
+            elif line.startswith("Threads:"):
+                threads += int(line.split()[1])
+    return Sample(memory, cpu, threads)
+
+
+def can_watch() -> bool:
+    """Whether this kernel tells a process's children."""
+    return Path(f"/proc/self/task/{os.getpid()}/children").exists()
+
+
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
+    for task in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 - fifty times a second
+        with open(f"/proc/{pid}/task/{task}/children") as lines:  # noqa: PTH123
+            found += [int(child) for child in lines.read().split()]
+    return found
