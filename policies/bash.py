@@ -14,7 +14,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from policies import trees
-from policies.facts import Facts, Mark, TooComplexError, Weight, words
+from policies.facts import Facts, Mark, NeedsWorkerError, Weight, words
 from policies.notes import Notes
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def read(code: str, budget_s: float | None) -> Facts:
     """The facts of Bash code.
 
     Raises:
-        TooComplexError: it takes longer than the budget, or Bash has to be asked, for which there must be no budget.
+        NeedsWorkerError: it takes longer than the budget, or Bash has to be asked.
     """
     source = code.encode()
     root = trees.parse(source, "bash", budget_s)
@@ -60,7 +60,7 @@ def read(code: str, budget_s: float | None) -> Facts:
     if error is None:
         return _Reader(source, root).facts()
     if budget_s is not None:
-        raise TooComplexError("the grammar does not know it, so Bash has to be asked")
+        raise NeedsWorkerError("the grammar does not know it, so Bash has to be asked")
     error = _second_opinion(source, error)
     if error is not None:
         return Facts(error=error)

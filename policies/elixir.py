@@ -44,7 +44,7 @@ def read(code: str, budget_s: float | None) -> Facts:
     """The facts of Elixir code.
 
     Raises:
-        TooComplexError: it takes too long to parse.
+        NeedsWorkerError: it takes longer than the budget.
     """
     source = code.encode()
     root = trees.parse(source, "elixir", budget_s)
@@ -81,10 +81,9 @@ class _Reader:
 
     def _settle(self) -> None:
         """What can only be said once the code's own modules and functions are known."""
+        below = tuple(own + "." for own in self._own)
         for name, node in self._modules:
-            if name not in self._own and not any(
-                name.endswith("." + own) or own.endswith("." + name) for own in self._own
-            ):
+            if name not in self._own and not name.startswith(below):
                 self._module(name, node)
         for name, node in self._loose:
             if name not in self._functions:
@@ -188,11 +187,15 @@ def _has_arguments(call: "Node") -> bool:
 
 def _new_names(node: "Node") -> list[str]:
     """The short names that an ``alias`` makes: they stand for the module that it names, which is judged."""
-    names = [trees.text(each).rpartition(".")[2] for each in _arguments(node) if each.type == "alias"]
-    for each in trees.walk(node):
-        if each.type == "pair" and trees.text(each.child_by_field_name("key")).startswith("as:"):
-            names.append(trees.text(each.child_by_field_name("value")))
-    return [name for name in names if name not in _CORE or "." in trees.text(node)]
+    names = [trees.text(each) for each in _arguments(node) if each.type == "alias"]
+    short = [name.rpartition(".")[2] for name in names if "." in name]
+    pairs = (each for each in trees.walk(node) if each.type == "pair")
+    renamed = [
+        trees.text(pair.child_by_field_name("value"))
+        for pair in pairs
+        if trees.text(pair.child_by_field_name("key")).startswith("as:")
+    ]
+    return renamed or short
 
 
 def _defined(node: "Node") -> str:

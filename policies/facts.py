@@ -6,11 +6,15 @@ Plain tuples: they travel from the parsing worker as JSON.
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-__all__ = ["Facts", "Mark", "TooComplexError", "Use", "Weight", "words"]
+__all__ = ["Facts", "Mark", "NeedsWorkerError", "TooComplexError", "Use", "Weight", "words"]
 
 
 class TooComplexError(Exception):
     """The parser gave up on the code, so nothing is known of it."""
+
+
+class NeedsWorkerError(Exception):
+    """Reading the code takes longer than the event loop can wait, or another parser: read it without a budget."""
 
 
 class Weight(StrEnum):

@@ -44,7 +44,7 @@ def read(code: str, language: str, budget_s: float | None) -> Facts:
     """The facts of JavaScript or TypeScript code.
 
     Raises:
-        TooComplexError: it takes too long to parse.
+        NeedsWorkerError: it takes longer than the budget.
     """
     source = code.encode()
     root = trees.parse(source, language, budget_s)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING
 
-from policies.facts import Mark, TooComplexError, Weight
+from policies.facts import Mark, NeedsWorkerError, Weight
 
 if TYPE_CHECKING:
     from tree_sitter import Node, Parser
@@ -50,7 +50,7 @@ def parse(source: bytes, language: str, budget_s: float | None) -> "Node":
         budget_s: give up after so many seconds; None is never. Recovery from errors can take long on short code.
 
     Raises:
-        TooComplexError: the budget is used up.
+        NeedsWorkerError: the budget is used up.
     """
     parser = _parser(language)
     if budget_s is None:
@@ -63,7 +63,7 @@ def parse(source: bytes, language: str, budget_s: float | None) -> "Node":
         ).root_node
     except ValueError:
         parser.reset()
-        raise TooComplexError("it takes too long to parse") from None
+        raise NeedsWorkerError("it takes long to parse") from None
 
 
 def walk(root: "Node") -> Iterator["Node"]:
