@@ -32,6 +32,8 @@ def validate(
 async def _validate(text: str, file: str | None, language: str | None, policy: str | None, *, as_json: bool) -> int:
     settings = session().settings()
     set_up_logs(settings.logs)
+    # Nothing will run, so no adapter has to be started and checked first.
+    settings = settings.with_overrides({f"adapters.{name}.enabled": False for name in settings.adapters.prefer})
     with waiting("Validating", quiet=as_json):
         async with build_host(settings) as host:
             verdict = await host.validate(text, language or guess_language(file, host.languages()), policy)
