@@ -115,7 +115,8 @@ def _whole(value: Any) -> Any:
     return int(value) if type(value) is float and value.is_integer() else value
 
 
-_Whole = Annotated[int, BeforeValidator(_whole)]
+_AtLeastOne = Annotated[int, Field(ge=1), BeforeValidator(_whole)]
+_NotNegative = Annotated[int, Field(ge=0), BeforeValidator(_whole)]
 
 
 class Limits(BaseModel):
@@ -123,15 +124,15 @@ class Limits(BaseModel):
 
     model_config = _Frozen
 
-    max_execution_time: _Whole | None = Field(default=None, ge=1, description="wall-clock time, in ms")
-    max_cpu_time: _Whole | None = Field(default=None, ge=1, description="CPU time, in ms")
-    max_memory_mb: _Whole | None = Field(default=None, ge=1, description="memory of all processes together, in MiB")
-    max_processes: _Whole | None = Field(default=None, ge=1, description="processes and threads at one time")
-    max_output_bytes: _Whole | None = Field(
-        default=None, ge=0, description="stdout, stderr and value together, in bytes"
+    max_execution_time: _AtLeastOne | None = Field(default=None, description="wall-clock time, in ms")
+    max_cpu_time: _AtLeastOne | None = Field(default=None, description="CPU time, in ms")
+    max_memory_mb: _AtLeastOne | None = Field(default=None, description="memory of all processes together, in MiB")
+    max_processes: _AtLeastOne | None = Field(default=None, description="processes and threads at one time")
+    max_output_bytes: _NotNegative | None = Field(
+        default=None, description="stdout, stderr and value together, in bytes"
     )
-    max_file_bytes: _Whole | None = Field(default=None, ge=0, description="the whole work folder, in bytes")
-    max_files: _Whole | None = Field(default=None, ge=0, description="files and folders in the work folder")
+    max_file_bytes: _NotNegative | None = Field(default=None, description="the whole work folder, in bytes")
+    max_files: _NotNegative | None = Field(default=None, description="files and folders in the work folder")
     allowed_imports: tuple[_Import, ...] | None = None
     network_access: bool | None = None
     egress_allow: tuple[_Egress, ...] | None = None
