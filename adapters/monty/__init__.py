@@ -1,0 +1,1 @@
+"""Monty: a subset of Python in an interpreter that is itself the wall."""

@@ -1,0 +1,399 @@
+"""What monty may be given: a walk over the syntax tree against the tables. In doubt it declines, before anything runs.
+
+The walk knows no types. It asks of every node whether it is in a table, and of values that monty treats differently (an
+eager ``enumerate``, the order of a set ...) whether they stand where the difference cannot show.
+"""
+
+import ast
+import builtins
+import re
+import string
+
+from adapters.monty import modules, table
+from adapters.monty.decline import Decline
+from adapters.monty.loops import changes_while_looping
+from adapters.monty.places import Places
+
+__all__ = ["MAX_CODE_BYTES", "parse", "screen"]
+
+MAX_CODE_BYTES = 16_384
+"""Longer code is not parsed in the host's process."""
+
+_BUILTIN_NAMES = frozenset(dir(builtins))
+_OPERATORS = (ast.operator, ast.unaryop, ast.boolop, ast.cmpop, ast.expr_context)
+_HELPERS = (ast.arguments, ast.arg, ast.keyword, ast.alias, ast.comprehension, ast.ExceptHandler, ast.Module)
+_TYPED_SPEC = re.compile(r".*[bcdeEfFgGoxX%]|.*,")
+_DATE_SPEC = re.compile(r"(?:[^%]|%[YmdHMSjBbAaIpy%])*")
+_NOT_A_NUMBER = re.compile(r"\s*[+-]?s?nan\d*\s*", re.IGNORECASE)
+_ONE_ARGUMENT = frozenset({"difference", "intersection", "isdisjoint", "issubset", "issuperset"}) | {
+    "symmetric_difference",
+    "union",
+}
+_KEYWORDS = {
+    "print": {"sep", "end", "flush"},
+    "sorted": {"key", "reverse"},
+    "sort": {"key", "reverse"},
+    "max": {"key", "default"},
+    "min": {"key", "default"},
+    "enumerate": {"start"},
+    "dumps": {"indent", "sort_keys", "separators", "ensure_ascii"},
+    "lru_cache": {"maxsize"},
+    "deque": {"maxlen"},
+    "quantize": {"rounding"},
+    "to_integral_value": {"rounding"},
+    "prod": {"start"},
+    "sum": {"start"},
+    "zip_longest": {"fillvalue"},
+    "timedelta": {"weeks", "days", "hours", "minutes", "seconds", "milliseconds", "microseconds"},
+}
+_SUMS_LIKE_MONTY = sum([0.1] * 10) != 1.0  # from Python 3.12 on, CPython adds floats with a compensation
+
+
+def parse(code: str) -> ast.Module:
+    """The tree of a program that is short enough to be parsed here.
+
+    Raises:
+        Decline: too long, or CPython does not compile it.
+    """
+    if len(code) > MAX_CODE_BYTES or len(code.encode("utf-8", "replace")) > MAX_CODE_BYTES:
+        raise Decline(None, f"the code is longer than {MAX_CODE_BYTES} bytes", "monty takes short programs only")
+    try:
+        tree = ast.parse(code)
+        compile(tree, "program.py", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise Decline(None, "the code", f"CPython does not compile it ({error})") from None
+    return tree
+
+
+def screen(tree: ast.Module, names: frozenset[str], allowed_imports: tuple[str, ...] | None) -> None:
+    """Walk the tree.
+
+    Args:
+        tree: from ``parse``.
+        names: the inputs that the program sees as plain names.
+        allowed_imports: the policy's; None is any.
+
+    Raises:
+        Decline: at the first construct that is not known to agree.
+    """
+    _Screen(tree, names, allowed_imports).walk()
+
+
+class _Screen:
+    def __init__(self, tree: ast.Module, names: frozenset[str], allowed_imports: tuple[str, ...] | None) -> None:
+        self._tree = tree
+        self._allowed = allowed_imports
+        self._places = Places(tree)
+        self._bound = _bound_names(tree) | names
+        self._modules: dict[str, str] = {}  # local name -> module
+        self._members: dict[str, tuple[str, str]] = {}  # local name -> (module, member)
+
+    def walk(self) -> None:
+        nodes = list(ast.walk(self._tree))
+        for node in nodes:
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                self._import(node)
+        self._no_rebinding()
+        for node in nodes:
+            self._node(node)
+        self._places.check(self._class_names())
+        changes_while_looping(self._tree)
+
+    # --- names --------------------------------------------------------------------------------------------------------
+
+    def _import(self, node: ast.Import | ast.ImportFrom) -> None:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                self._module(node, alias.name)
+                self._modules[alias.asname or alias.name] = alias.name
+            return
+        module = node.module or ""
+        if node.level:
+            raise Decline(node, "a relative import", "there is no package to import from")
+        self._module(node, module)
+        for alias in node.names:
+            if alias.name not in modules.MODULES[module]:
+                raise Decline(node, f"`{alias.name}` of `{module}`", "monty lacks it, or its answers differ")
+            self._members[alias.asname or alias.name] = (module, alias.name)
+
+    def _module(self, node: ast.AST, name: str) -> None:
+        if name not in modules.MODULES:
+            raise Decline(node, f"`import {name}`", "monty has no such module, or its answers differ")
+        if self._allowed is not None and name != "__future__" and name not in self._allowed:
+            listed = ", ".join(self._allowed) or "none"
+            raise Decline(node, f"`import {name}`", f"it is not in the policy's allowed imports ({listed})")
+
+    def _no_rebinding(self) -> None:
+        known = set(table.BUILTINS) | set(self._modules) | set(self._members)
+        for name in sorted(known & self._bound):
+            raise Decline(
+                self._binding(name),
+                f"`{name}`",
+                "the name of a builtin or an import is given to another value",
+                "Choose another name.",
+            )
+
+    def _binding(self, name: str) -> ast.AST | None:
+        return next((n for n in ast.walk(self._tree) if getattr(n, "id", getattr(n, "arg", None)) == name), None)
+
+    def _class_names(self) -> frozenset[str]:
+        from_modules = {local for local, (_, member) in self._members.items() if member in modules.CLASSES}
+        return frozenset(table.TYPES | from_modules)
+
+    # --- nodes --------------------------------------------------------------------------------------------------------
+
+    def _node(self, node: ast.AST) -> None:
+        if isinstance(node, _OPERATORS):
+            if isinstance(node, ast.MatMult):
+                raise Decline(None, "the operator @", "monty has none")
+            return
+        kind = type(node).__name__
+        if not isinstance(node, _HELPERS) and kind not in table.SYNTAX and kind != "Attribute":
+            raise Decline(node, f"`{_SPOKEN.get(kind, kind)}`", "monty lacks it, or its answers differ")
+        check = getattr(self, f"_check_{kind}", None)
+        if check is not None:
+            check(node)
+
+    def _check_Name(self, node: ast.Name) -> None:  # noqa: N802 - named after the node
+        name = node.id
+        if name.startswith("__") and name != "__name__":
+            raise Decline(node, f"`{name}`", "monty has few names of this kind")
+        if not isinstance(node.ctx, ast.Load) or name in self._bound or name in self._modules or name in self._members:
+            return
+        if name in _BUILTIN_NAMES and name not in table.BUILTINS and name not in table.EXCEPTIONS:
+            raise Decline(node, f"`{name}`", "monty lacks it, or its answers differ")
+
+    def _check_Constant(self, node: ast.Constant) -> None:  # noqa: N802
+        if isinstance(node.value, complex):
+            raise Decline(node, "a complex number", "its answers are not proven to agree")
+        if isinstance(node.value, str) and any("\ud800" <= char <= "\udfff" for char in node.value):
+            raise Decline(node, "a lone surrogate in text", "monty's text cannot hold it")
+
+    def _check_Attribute(self, node: ast.Attribute) -> None:  # noqa: N802
+        if not isinstance(node.ctx, ast.Load):
+            raise Decline(node, f"setting `.{node.attr}`", "only classes of one's own have attributes to set")
+        owner = node.value.id if isinstance(node.value, ast.Name) and node.value.id not in self._bound else ""
+        if owner in self._modules:
+            module = self._modules[owner]
+            if node.attr not in modules.MODULES[module]:
+                raise Decline(node, f"`{module}.{node.attr}`", "monty lacks it, or its answers differ")
+            return
+        class_name = self._class_of(node.value)
+        if class_name:
+            if (class_name, node.attr) not in modules.CLASS_METHODS:
+                raise Decline(node, f"`{class_name}.{node.attr}`", "monty lacks it, or its answers differ")
+            return
+        called = isinstance(self._places.parent(node), ast.Call) and self._places.parent(node).func is node  # type: ignore[attr-defined]
+        if node.attr in table.DATA_ATTRIBUTES and not called:
+            return
+        if node.attr not in table.METHODS or not called:
+            raise Decline(
+                node,
+                f"`.{node.attr}`",
+                "monty lacks it, or its answers differ",
+                "" if called else "Call it where it is read.",
+            )
+
+    def _class_of(self, node: ast.AST) -> str:
+        if isinstance(node, ast.Name):
+            if node.id in self._members:
+                return self._members[node.id][1]
+            return node.id if node.id in table.TYPES else ""
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in self._modules:
+            return node.attr
+        return ""
+
+    # --- calls --------------------------------------------------------------------------------------------------------
+
+    def _check_Call(self, node: ast.Call) -> None:  # noqa: N802
+        name = self._called(node.func)
+        if name is None:
+            return
+        given = {keyword.arg for keyword in node.keywords}
+        free = name in ("format", "dict", "update") or (isinstance(node.func, ast.Name) and node.func.id in self._bound)
+        if given and not free and not given <= _KEYWORDS.get(name, set()) - {None}:
+            raise Decline(node, f"a keyword argument of `{name}`", "monty may not know it")
+        special = getattr(self, f"_call_{name}", None)
+        if special is not None:
+            special(node)
+        if name in table.EXCEPTIONS:
+            self._exception(node, name)
+        if name in _ONE_ARGUMENT and len(node.args) != 1:
+            raise Decline(node, f"`.{name}` with {len(node.args)} arguments", "monty takes one")
+
+    def _called(self, func: ast.AST) -> str | None:
+        """The name of what is called, where it is not of the program's own making."""
+        if isinstance(func, ast.Name):
+            if func.id in self._bound:
+                return None
+            return self._members[func.id][1] if func.id in self._members else func.id
+        return func.attr if isinstance(func, ast.Attribute) else None
+
+    def _exception(self, node: ast.Call, name: str) -> None:
+        if len(node.args) > 1 or any(not _is_text(argument) for argument in node.args):
+            raise Decline(
+                node, f"`{name}` with anything but one text", "monty takes one text", "Write a text or an f-string."
+            )
+
+    def _call_round(self, node: ast.Call) -> None:
+        if len(node.args) != 1:
+            raise Decline(
+                node, "`round` to a number of digits", "the last digit of a float may differ", "Use Decimal.quantize."
+            )
+
+    def _call_sum(self, node: ast.Call) -> None:
+        if not _SUMS_LIKE_MONTY:
+            raise Decline(node, "`sum`", "this CPython adds floats in another way", "Add in a loop.")
+
+    def _call_float(self, node: ast.Call) -> None:
+        if any(
+            isinstance(each, ast.Constant) and isinstance(each.value, str) and _NOT_A_NUMBER.fullmatch(each.value)
+            for each in node.args
+        ):
+            raise Decline(node, "not a number (nan)", "in lists it compares in another way")
+
+    _call_Decimal = _call_float
+
+    def _call_bytes(self, node: ast.Call) -> None:
+        raise Decline(node, "`bytes(...)`", "monty takes fewer kinds of arguments")
+
+    def _call_type(self, node: ast.Call) -> None:
+        if len(node.args) != 1 or node.keywords:
+            raise Decline(node, "`type` with several arguments", "it would make a class")
+
+    def _call_encode(self, node: ast.Call) -> None:
+        if any(
+            not (isinstance(each, ast.Constant) and str(each.value).lower() in ("utf-8", "utf8")) for each in node.args
+        ):
+            raise Decline(node, "an encoding", "monty knows few", "Use UTF-8.")
+
+    _call_decode = _call_encode
+
+    def _call_timedelta(self, node: ast.Call) -> None:
+        values = [*node.args, *(keyword.value for keyword in node.keywords)]
+        if len(node.args) > 3 or not all(_is_whole(each) for each in values):
+            raise Decline(node, "`timedelta` of what may be a fraction", "monty takes whole numbers", "Write int(...).")
+
+    def _call_strftime(self, node: ast.Call) -> None:
+        pattern = node.args[0] if len(node.args) == 1 else None
+        if not (
+            isinstance(pattern, ast.Constant) and isinstance(pattern.value, str) and _DATE_SPEC.fullmatch(pattern.value)
+        ):
+            raise Decline(
+                node, "this form of `strftime`", "only %Y %m %d %H %M %S %j %B %b %A %a %I %p %y are proven to agree"
+            )
+
+    def _call_replace(self, node: ast.Call) -> None:
+        if len(node.args) not in (2, 3) or (
+            isinstance(node.args[0], ast.Constant) and not isinstance(node.args[0].value, str)
+        ):
+            raise Decline(node, "this form of `.replace`", "that of dates takes other arguments in monty")
+
+    def _call_format(self, node: ast.Call) -> None:
+        if isinstance(node.func, ast.Name):
+            spec = node.args[1] if len(node.args) == 2 else None
+            specs = [spec.value if isinstance(spec, ast.Constant) else None]
+        else:
+            pattern = node.func.value if isinstance(node.func, ast.Attribute) else None
+            if not (isinstance(pattern, ast.Constant) and isinstance(pattern.value, str)):
+                raise Decline(node, "`.format` of a text that is made by the program", "its fields cannot be checked")
+            specs = _specs(node, pattern.value)
+        if not all(isinstance(each, str) and (not each or _TYPED_SPEC.fullmatch(each)) for each in specs):
+            raise Decline(
+                node,
+                "a format without a type",
+                "monty pads what cannot be padded",
+                "End the format with its type, as in {:>10.2f}.",
+            )
+
+    def _check_FormattedValue(self, node: ast.FormattedValue) -> None:  # noqa: N802
+        if node.format_spec is None or _is_text(node.value) or node.conversion != -1:
+            return
+        parts = node.format_spec.values if isinstance(node.format_spec, ast.JoinedStr) else []
+        text = "".join(str(part.value) if isinstance(part, ast.Constant) else "0" for part in parts)
+        if not (_TYPED_SPEC.fullmatch(text) and ("%" not in text[:-1])) and not (
+            "%" in text and _DATE_SPEC.fullmatch(text)
+        ):
+            raise Decline(
+                node,
+                "a format without a type in an f-string",
+                "monty pads what cannot be padded",
+                "Write {str(value):>10} or {value:>10.2f}.",
+            )
+
+    def _check_ExceptHandler(self, node: ast.ExceptHandler) -> None:  # noqa: N802
+        if node.name is not None:
+            raise Decline(
+                node, "`except ... as`", "the texts of exceptions are worded differently", "Catch it without a name."
+            )
+
+    def _check_FunctionDef(self, node: ast.FunctionDef) -> None:  # noqa: N802
+        for decorator in node.decorator_list:
+            target = decorator.func if isinstance(decorator, ast.Call) else decorator
+            if self._called(target) not in ("cache", "lru_cache"):
+                raise Decline(decorator, "a decorator", "only cache and lru_cache are proven to agree")
+
+    def _check_comprehension(self, node: ast.comprehension) -> None:
+        if node.is_async:
+            raise Decline(None, "async", "there is no event loop")
+
+    def _check_Dict(self, node: ast.Dict) -> None:  # noqa: N802
+        kinds = {type(key.value) for key in node.keys if isinstance(key, ast.Constant)}
+        if len(kinds & {bool, int, float}) > 1:
+            raise Decline(node, "keys of several kinds of numbers", "of equal keys monty keeps the later one")
+
+
+def _bound_names(tree: ast.Module) -> frozenset[str]:
+    """Every name that the program itself gives to something, imports left out."""
+    bound: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            bound.add(node.id)
+        elif isinstance(node, ast.arg):
+            bound.add(node.arg)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            bound.add(node.name)
+    return frozenset(bound)
+
+
+def _is_text(node: ast.AST) -> bool:
+    """Whether the expression is text whatever happens."""
+    if isinstance(node, ast.Constant):
+        return isinstance(node.value, str)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        return node.func.id in ("str", "repr")
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Mod):
+        return _is_text(node.left)
+    return isinstance(node, ast.JoinedStr)
+
+
+def _is_whole(node: ast.AST) -> bool:
+    """Whether the expression is a whole number whatever happens."""
+    if isinstance(node, ast.Constant):
+        return type(node.value) is int
+    if isinstance(node, ast.UnaryOp):
+        return _is_whole(node.operand)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        return node.func.id in ("int", "len")
+    return False
+
+
+def _specs(node: ast.AST, pattern: str) -> list[str | None]:
+    try:
+        fields = [(name, spec) for _, name, spec, _ in string.Formatter().parse(pattern) if name is not None]
+    except ValueError:
+        raise Decline(node, "a malformed format", "its error is worded differently") from None
+    return [None if "." in name or "{" in (spec or "") else spec for name, spec in fields]
+
+
+_SPOKEN = {
+    "AsyncFunctionDef": "async def",
+    "Await": "await",
+    "ClassDef": "class",
+    "Delete": "del",
+    "Match": "match",
+    "TryStar": "except*",
+    "With": "with",
+    "Yield": "yield",
+    "YieldFrom": "yield from",
+}
