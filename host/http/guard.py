@@ -78,7 +78,7 @@ class Gate:
 
     def _without_key(self, headers: Headers) -> Response | None:
         scheme, _, sent = headers.get("authorization", "").partition(" ")
-        given = sent.strip().encode("utf-8")
+        given = sent.strip().encode("latin-1")  # the bytes as they came
         matches = [hmac.compare_digest(given, key) for key in self._keys]  # all of them, so that time tells nothing
         if scheme.lower() == "bearer" and any(matches):
             return None

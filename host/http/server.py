@@ -21,6 +21,7 @@ from host.settings import ServerSettings, Settings
 __all__ = ["run", "serve"]
 
 _PURGE_EVERY_S = 3600
+_BACKLOG = 2048
 _BACKSTOP_S = 5
 """How long past the grace a client may take to read its answer."""
 
@@ -127,14 +128,20 @@ class _Server(uvicorn.Server):
 
 def _listen(server: ServerSettings) -> socket.socket:
     family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
+    # asyncio sends without delay only on sockets that name their protocol; else every answer waits 40 ms for an ACK.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        return socket.create_server((server.host, server.port), family=family, backlog=2048)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((server.host, server.port))
+        listener.listen(_BACKLOG)
     except (OSError, UnicodeError) as error:
+        listener.close()
         why = error.strerror if isinstance(error, OSError) else "no such name"
         raise ConfigurationError(
             f"{server.host} port {server.port} cannot be listened on: {why}.",
             remedy="Set server.port to a free port (0 picks one), and server.host to an address of this machine.",
         ) from None
+    return listener
 
 
 def _url(name: str, port: int) -> str:

@@ -1,4 +1,6 @@
-"""A host with an adapter that does what its code says, and the service in front of it: in this process, or in one of its own."""
+"""A host with an adapter that does what its code says, and the service in front of it: in this process, or in one of
+its own.
+"""
 
 import contextlib
 import importlib.util
@@ -29,9 +31,9 @@ def scripted():
 def running_host(state_dir, scripted):
     """Builds a host that runs everything on the scripted adapter; takes further settings."""
 
-    def build(**overrides):
+    def build(*, extra_plugins=None, **overrides):
         return build_host(
-            plugins={"rules": service.Rules(scripted)},
+            plugins={"rules": service.Rules(scripted), **(extra_plugins or {})},
             **{**service.ONLY_SCRIPTED, "state_dir": str(state_dir), **overrides},
         )
 
@@ -61,7 +63,7 @@ async def client(host):
 
 @pytest.fixture
 def served(tmp_path):
-    """Starts the service as a process of its own: ``with served("key=value") as (process, url)``."""
+    """The service as a process of its own, started with settings; gives the process and its address."""
 
     @contextlib.contextmanager
     def start(*settings, state_dir=None):

@@ -1,4 +1,6 @@
-"""The real service with an adapter that does what its code says. Run as a program it prints its address and serves until it is told to stop."""
+"""The real service with an adapter that does what its code says. Run as a program it prints its address and serves
+until it is told to stop.
+"""
 
 import asyncio
 import sys
@@ -11,7 +13,9 @@ from host.specs import AdapterSpec
 
 
 class Scripted:
-    """An adapter whose programs are: ``1 + 1`` gives 2, ``"wait"`` waits until it is stopped, the rest gives its inputs."""
+    """An adapter whose programs are: ``1 + 1`` gives 2, ``"wait"`` waits until it is stopped, the rest gives its
+    inputs.
+    """
 
     name = "scripted"
 
@@ -52,7 +56,9 @@ class Scripted:
 
 
 class Rules:
-    """A plugin with the scripted adapter, two policies, and a validation that knows one bad program and one broken one."""
+    """A plugin with the scripted adapter, two policies, and a validation that knows one bad program and one broken
+    one.
+    """
 
     def __init__(self, scripted):
         self._scripted = scripted
@@ -92,10 +98,21 @@ def main():
     given = dict(argument.split("=", 1) for argument in sys.argv[2:])
     shared = {key.replace("__", "."): value for key, value in ONLY_SCRIPTED.items()}
     settings = load_settings(environ={}, overrides={**shared, "state_dir": sys.argv[1], "server.port": 0})
-    settings = settings.with_overrides({key: int(value) if value.isdigit() else [value] if key.endswith("s") else value for key, value in given.items()})
+    settings = settings.with_overrides(
+        {
+            key: int(value) if value.isdigit() else [value] if key.endswith("s") else value
+            for key, value in given.items()
+        }
+    )
     set_up_logs(settings.logs, serving=True)
     rules = {"rules": Rules(Scripted())}
-    asyncio.run(run(settings, plugins=rules, on_ready=lambda url: print(url, flush=True)))
+    asyncio.run(
+        run(
+            settings,
+            plugins=rules,
+            on_ready=lambda url: print(url, flush=True),  # noqa: T201 - its caller reads it
+        )
+    )
 
 
 if __name__ == "__main__":

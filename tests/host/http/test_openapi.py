@@ -4,19 +4,76 @@ import subprocess
 import sys
 from pathlib import Path
 
-import httpx
 import pytest
 
+from host.http.app import create_app
 
-@pytest.mark.parametrize("keys", ["without keys", "with keys"])
-def test_schemathesis_finds_nothing(served, tmp_path, keys):
+PROGRAM = Path(sys.executable).with_name("schemathesis")
+KEY = "a-key-of-the-test"
+
+
+@pytest.mark.parametrize(
+    ("settings", "options"),
+    [
+        ([], ["--max-examples", "8"]),
+        (
+            [f"server.api_keys={KEY}"],
+            ["--max-examples", "8", "--phases", "examples,fuzzing", "-H", f"Authorization: Bearer {KEY}"],
+        ),
+    ],
+    ids=["without keys", "with keys"],
+)
+def test_schemathesis_finds_nothing(served, tmp_path, settings, options):
     """What the document calls valid is taken, what it calls invalid is refused, and every answer is as it says."""
-    with_keys = ["server.api_keys=a-key-of-the-test"] if keys == "with keys" else []
-    headers = {"Authorization": "Bearer a-key-of-the-test"} if with_keys else {}
-    with served(*with_keys) as (_, url):
-        options = ["--checks", "all", "--max-examples", "12" if with_keys else "40", "--seed", "7", "--no-color"]
-        sent = [part for name, value in headers.items() for part in ("-H", f"{name}: {value}")]
-        command = [str(Path(sys.executable).with_name("schemathesis")), "run", f"{url}/openapi.json", *options, *sent]
+    with served(*settings) as (_, url):
+        command = [PROGRAM, "run", f"{url}/openapi.json", "--checks", "all", "--seed", "7", "--no-color", *options]
         done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=110, check=False)
-        assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
-        assert httpx.get(f"{url}/health", headers=headers).status_code == 200
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+
+
+async def test_every_route_has_its_errors_and_its_example(client):
+    """Each route documents the errors that it can give as problem+json; what takes a body shows one."""
+    document = (await client.get("/openapi.json")).json()
+    assert set(document["paths"]) == {
+        *("/v1/executions", "/v1/executions/{execution_id}", "/v1/validate", "/v1/adapters", "/v1/policies"),
+        *("/v1/languages", "/v1/plugins", "/livez", "/readyz", "/health"),
+    }
+    for operations in document["paths"].values():
+        for method, operation in operations.items():
+            assert "500" in operation["responses"]
+            for status, answer in operation["responses"].items():
+                if status != "200":
+                    assert list(answer["content"]) == ["application/problem+json"]
+            if method == "post":
+                (content,) = operation["requestBody"]["content"].values()
+                name = content["schema"]["$ref"].rpartition("/")[2]
+                assert document["components"]["schemas"][name]["examples"]
+
+
+async def test_the_examples_are_taken(client):
+    """What the document shows as an example is a request that the service takes."""
+    schemas = (await client.get("/openapi.json")).json()["components"]["schemas"]
+    for path, name in (("/v1/executions", "ExecutionRequest"), ("/v1/validate", "ValidationRequest")):
+        for example in schemas[name]["examples"]:
+            answer = await client.post(path, json={**example, "policy": "data"})
+            assert answer.status_code == 200, answer.text
+
+
+async def test_a_key_is_in_the_document_only_where_one_is_needed(host, running_host, state_dir):
+    """Security is stated where keys are set, and nowhere else."""
+    assert "securitySchemes" not in create_app(host=host).openapi()["components"]
+    async with running_host(server__api_keys=["k"], state_dir=str(state_dir / "other")) as guarded:
+        document = create_app(host=guarded).openapi()
+    assert document["components"]["securitySchemes"] == {"key": {"type": "http", "scheme": "bearer"}}
+    assert document["paths"]["/v1/executions"]["post"]["security"] == [{"key": []}]
+    assert "security" not in document["paths"]["/livez"]["get"]
+
+
+async def test_the_page_loads_nothing_from_elsewhere(client):
+    """/docs and its script name no other host, and the page may reach none."""
+    page, script = await client.get("/docs"), await client.get("/docs.js")
+    assert (page.status_code, script.status_code) == (200, 200)
+    assert page.headers["content-type"].startswith("text/html")
+    assert "//" not in page.text.replace("<!-- -->", "")
+    assert "http" not in script.text.replace("https", "http").replace("HTTP", "")
+    assert "default-src 'none'" in page.headers["content-security-policy"]
