@@ -35,8 +35,8 @@ class SandboxAdapter:
     Settings, table ``[adapters.sandbox]``:
 
     * ``cgroup`` ("auto"): "auto", "off", or a folder of the unified hierarchy that this host may make groups in.
-    * ``uid_first`` (59000), ``uid_count`` (512): user ids that belong to nobody; a host that is root runs each program as
-      one of them.
+    * ``uid_first`` (59000), ``uid_count`` (512): user ids that belong to nobody; a host that is root runs each program
+      as one of them.
     * ``start_timeout_ms`` (10000): how long bubblewrap and the launcher may take before the program starts.
 
     Args:
@@ -183,12 +183,12 @@ class SandboxAdapter:
             raise AdapterError(
                 "the wall needs Python inside for its launcher, and none was found", may_have_started=False
             )
-        staged = stage({**runtime.trees, **trees}, python.program, python.version, self._folder)
+        staged = stage({**python.trees, **runtime.trees, **trees}, python.program, python.version, self._folder)
         inside = inside_path(python.program, python.trees)
         if inside is None:
             raise AdapterError(f"{python.program} is not among the files that are shown inside", may_have_started=False)
-        view = View.of([staged.others, python.trees], [*runtime.masked, *python.masked])
-        return view, Interpreter(inside, staged.folder)
+        view = View.of([staged.trees], [*runtime.masked, *python.masked])
+        return view, Interpreter(inside, staged.guests)
 
     def _without(self, language: str) -> Refusal:
         missing = self._missing.get(language)

@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -22,19 +22,21 @@ from host.errors import AdapterError
 __all__ = ["EMPTY", "GUESTS", "LAUNCHER", "Staged", "remove_unfinished", "stage"]
 
 GUESTS = "/guest"
-"""Where the folder shows inside the wall."""
+"""Where the launcher and the guests show inside the wall."""
 
 LAUNCHER = f"{GUESTS}/launcher/launcher.pyc"
 """The launcher, inside."""
 
 EMPTY = "launcher/empty"
-"""An empty folder within it, to show in place of what must not be seen."""
+"""An empty folder among the guests, to show in place of what must not be seen."""
 
+_INSIDE = Path(_inside).parent
 _LAUNCHER_FILES = {
-    "launcher/launcher.py": Path(_inside).parent / "launcher.py",
-    "launcher/kernel.py": Path(_inside).parent / "kernel.py",
-    "launcher/workfolder.py": Path(workfolder.__file__),
+    f"{GUESTS}/launcher/launcher.py": _INSIDE / "launcher.py",
+    f"{GUESTS}/launcher/kernel.py": _INSIDE / "kernel.py",
+    f"{GUESTS}/launcher/workfolder.py": Path(workfolder.__file__),
 }
+_CROWD = 3
 _COMPILE = """
 import py_compile, sys
 mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
@@ -46,14 +48,19 @@ for path in sys.argv[1:]:
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """A folder that is ready, and the trees that are still to be shown on their own."""
+    """What a run is shown.
 
-    folder: Path
-    others: Mapping[Path, str]
+    Attributes:
+        guests: the host's folder that shows as /guest.
+        trees: host path to path inside of everything, that folder included.
+    """
+
+    guests: Path
+    trees: Mapping[Path, str]
 
 
 def stage(trees: Mapping[Path, str], program: Path, version: str, below: Path) -> Staged:
-    """Make the folder for ``trees``, or find it made already.
+    """Make the folders for ``trees``, or find them made already.
 
     Args:
         trees: host path to path inside, of everything that a run is to see.
@@ -62,29 +69,50 @@ def stage(trees: Mapping[Path, str], program: Path, version: str, below: Path) -
         below: where such folders are kept.
 
     Raises:
-        AdapterError: the folder cannot be written or the interpreter does not run.
+        AdapterError: they cannot be written or the interpreter does not run.
     """
-    files = dict(_LAUNCHER_FILES)
+    copied = dict(_LAUNCHER_FILES)
     points: dict[str, bool] = {}
     others: dict[Path, str] = {}
+    crowds = _crowds(trees)
     for host, place in trees.items():
         inside = PurePosixPath(place)
-        within = inside.is_relative_to(GUESTS) and str(inside.relative_to(GUESTS))
-        if within and host.is_file() and host.suffix == ".py":
-            files[within] = host
+        ours = inside.is_relative_to(GUESTS)
+        if host.is_file() and (str(inside.parent) in crowds or (ours and host.suffix == ".py")):
+            copied[place] = host
             continue
         others[host] = place
-        if within:
-            points[within] = host.is_dir()
+        if ours:
+            points[place] = host.is_dir()
     try:
-        folder = _made(files, points, program, version, below)
+        folder = _made(copied, points, program, version, below)
     except (OSError, subprocess.SubprocessError) as error:
         raise AdapterError(
             f"the guests' files cannot be prepared in {below}: {error}",
             remedy="Set state_dir to a folder that this user can write.",
             may_have_started=False,
         ) from error
-    return Staged(folder, {folder: GUESTS, **others})
+    shown = {_within(folder, place): place for place in (GUESTS, *sorted(crowds))}
+    return Staged(_within(folder, GUESTS), {**shown, **others})
+
+
+def _crowds(trees: Mapping[Path, str]) -> set[str]:
+    """Folders inside from which several single files are shown and which nothing else shows: the shared libraries'."""
+    folders = {place for host, place in trees.items() if host.is_dir()}
+    count: dict[str, int] = {}
+    for host, place in trees.items():
+        if host.is_file() and not place.startswith(GUESTS):
+            parent = str(PurePosixPath(place).parent)
+            count[parent] = count.get(parent, 0) + 1
+    return {
+        parent
+        for parent, files in count.items()
+        if files >= _CROWD and not any(_overlap(PurePosixPath(parent), PurePosixPath(folder)) for folder in folders)
+    }
+
+
+def _overlap(one: PurePosixPath, other: PurePosixPath) -> bool:
+    return one.is_relative_to(other) or other.is_relative_to(one)
 
 
 def remove_unfinished(below: Path) -> int:
@@ -97,44 +125,59 @@ def remove_unfinished(below: Path) -> int:
     return removed
 
 
-def _made(files: Mapping[str, Path], points: Mapping[str, bool], program: Path, version: str, below: Path) -> Path:
+def _within(folder: Path, place: str) -> Path:
+    return folder / place.lstrip("/")
+
+
+def _made(copied: Mapping[str, Path], points: Mapping[str, bool], program: Path, version: str, below: Path) -> Path:
     key = hashlib.sha256(f"{program}\0{version}\0{sorted(points.items())}".encode())
-    for within, source in sorted(files.items()):
-        key.update(f"\0{within}\0".encode() + hashlib.sha256(source.read_bytes()).digest())
-    place = below / f"guest-{key.hexdigest()[:24]}"
-    if place.is_dir():
-        return place
+    for place, source in sorted(copied.items()):
+        key.update(f"\0{place}\0{_identity(source)}".encode())
+    made = below / f"shown-{key.hexdigest()[:24]}"
+    if made.is_dir():
+        return made
     below.mkdir(parents=True, exist_ok=True)
     making = Path(tempfile.mkdtemp(prefix="making-", dir=below))
     try:
-        _fill(making, files, points, program)
-        making.rename(place)
+        _fill(making, copied, points, program)
+        making.rename(made)
     except OSError:
-        if not place.is_dir():  # else another host was quicker, and its content is the same
+        if not made.is_dir():  # else another host was quicker, and its content is the same
             raise
     finally:
         shutil.rmtree(making, ignore_errors=True)
-    return place
+    return made
 
 
-def _fill(making: Path, files: Mapping[str, Path], points: Mapping[str, bool], program: Path) -> None:
-    copies = [making / within for within in files]
-    for source, copy in zip(files.values(), copies, strict=True):
+def _identity(source: Path) -> str:
+    """What tells one content of a file from another: the hash of our own small files, size and time of libraries."""
+    if source.suffix == ".py":
+        return hashlib.sha256(source.read_bytes()).hexdigest()
+    about = source.stat()
+    return f"{source} {about.st_size} {about.st_mtime_ns}"
+
+
+def _fill(making: Path, copied: Mapping[str, Path], points: Mapping[str, bool], program: Path) -> None:
+    for place, source in copied.items():
+        copy = _within(making, place)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, copy)
-    for within, is_folder in points.items():
-        point = making / within
+        copy.chmod(0o755 if os.access(source, os.X_OK) else 0o644)
+    for place, is_folder in points.items():
+        point = _within(making, place)
         point.parent.mkdir(parents=True, exist_ok=True)
         if is_folder:
             point.mkdir(exist_ok=True)
         else:
             point.touch()
-    subprocess.run([program, "-I", "-S", "-c", _COMPILE, *copies], check=True, timeout=60, capture_output=True)
-    (making / EMPTY).mkdir()
-    _make_readable(making, making.rglob("*"))
+    sources = [_within(making, place) for place in copied if place.startswith(GUESTS) and place.endswith(".py")]
+    subprocess.run([program, "-I", "-S", "-c", _COMPILE, *sources], check=True, timeout=60, capture_output=True)
+    (_within(making, GUESTS) / EMPTY).mkdir()
+    _make_readable(making)
 
 
-def _make_readable(folder: Path, content: Iterable[Path]) -> None:
+def _make_readable(folder: Path) -> None:
     """The user of the sandbox reads this, whatever the umask of the host."""
-    for path in (folder, *content):
-        os.chmod(path, 0o755 if path.is_dir() else 0o644)  # noqa: PTH101
+    folder.chmod(0o755)
+    for path in folder.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else path.stat().st_mode & 0o111 | 0o644)

@@ -40,6 +40,7 @@ def main():
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)  # process 1 is deaf to what has no handler
     try:
         kernel = own_module("kernel")
+        del sys.modules["kernel"]  # the guests are to find the interpreter as it was
         sys.path.insert(0, GUESTS)
         kernel.die_with_parent()
         kernel.hide_memory()
