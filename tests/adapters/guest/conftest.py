@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from adapters.guest.contract import Guest, Launch, Missing, Runtime
 from adapters.guest.protocol import unpack
+from host.canonical import canonical_wire
 from host.models import ExecutionRequest
 from host.policy import Policy
-from host.values import Image, Opaque, Table, decode
+from host.values import Image, Opaque, Table, decode, encode
 
 
 @dataclass
@@ -167,3 +168,21 @@ def _typed_values() -> st.SearchStrategy[Any]:
 def typed_values() -> st.SearchStrategy[Any]:
     """Any value of any type that the wire form knows."""
     return _typed_values()
+
+
+def _unordered(wire: Any) -> Any:
+    """The wire form with the pairs of maps in one order, because maps have none in most languages."""
+    if isinstance(wire, list):
+        return [_unordered(item) for item in wire]
+    if not isinstance(wire, dict):
+        return wire
+    wire = {key: _unordered(item) for key, item in wire.items()}
+    if wire.get("$type") in ("map", "set"):
+        wire["value"].sort(key=canonical_wire)
+    return wire
+
+
+@pytest.fixture(scope="session")
+def fingerprint() -> Callable[[Any], bytes]:
+    """Gives bytes that two values have in common if and only if they are equal in type and content (1 and 1.0 are)."""
+    return lambda value: canonical_wire(_unordered(encode(value)))
