@@ -3,6 +3,8 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from host.models import ExecutionRequest, ExecutionResult, File, Status
@@ -127,7 +129,9 @@ def same(left: Any, right: Any) -> bool:
         return len(left) == len(right) and all(map(same, left, right))
     if isinstance(left, dict):
         return list(left) == list(right) and all(same(left[key], right[key]) for key in left)
-    return bool(left == right and str(left) == str(right)) if not isinstance(left, set) else bool(left == right)
+    if isinstance(left, Decimal | datetime):  # 1.10 is not 1.1 here, NaN is NaN, and an offset is part of a time
+        return str(left) == str(right)
+    return bool(left == right)
 
 
 def _short(value: Any) -> str:

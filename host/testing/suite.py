@@ -8,6 +8,7 @@ import os
 import re
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,7 +23,7 @@ from host.testing.cases import ENDLESS, GREETINGS, SLOW_CHARACTERS, cases_for, l
 from host.testing.program import Program
 from host.testing.programs import Pair
 from host.testing.through_host import run_through_host
-from host.testing.traces import adopt_orphans, look, settled
+from host.testing.traces import Traces, adopt_orphans, look, settled
 
 __all__ = ["AdapterConformance"]
 
@@ -298,19 +299,22 @@ class AdapterConformance:
         folder = Path(self._state.name)
         before = look(folder)
 
-        async def closed() -> Any:
+        async def closed() -> tuple[Any, Traces]:
             adapter = await self.bench.another()
+            greeting = self._request(GREETINGS[endless], endless)
+            await self.bench.execute_async(greeting, self.policy, adapter=adapter)  # what it caches is no leftover
+            cached = replace(before, files=look(folder).files)
             emitted = Recorder()
             request = self._request(ENDLESS[endless], endless)
             task = asyncio.ensure_future(self.bench.execute_async(request, self.policy, emitted, adapter))
             await self._begun(task, emitted)
             await adapter.aclose()
             async with asyncio.timeout(10):
-                return (await asyncio.gather(task, return_exceptions=True))[0]
+                return (await asyncio.gather(task, return_exceptions=True))[0], cached
 
-        ended = self.bench.run(closed())
+        ended, cached = self.bench.run(closed())
         assert isinstance(ended, ExecutionResult | Refusal | AdapterError | asyncio.CancelledError), repr(ended)
-        left = settled(before, folder)
+        left = settled(cached, folder)
         assert not left, left
 
     def test_many_at_once(self, language: str | None) -> None:

@@ -125,7 +125,7 @@ PROGRAMS = (
         "processes",
         "count=0; for i in $(seq 100); do sleep 600 & count=$((count + 1)); done 2>/dev/null; result=$count",
         "The limit of processes holds.",
-        limits={"max_processes": 8, "max_execution_time": 5000},
+        limits={"max_processes": 8, "max_execution_time": 1500},
         needs=("max_processes",),
         status=(Status.SUCCEEDED, Status.FAILED, Status.TIMED_OUT),
         also=lambda result: (

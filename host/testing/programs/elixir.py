@@ -12,7 +12,24 @@ def _p(name: str, code: str, proves: str, **more: Any) -> Program:
     return Program(name=name, language="elixir", code=code, proves=proves, **more)
 
 
+_VALUES = [None, True, 42, -7, 2**53 - 1, 0.5, [1, ["two"]], []]
+_VALUES += ["plain", "", 'it\'s "q" #{x} \\ `id`', "a\nb", "a\0b", "\U0001f600"]
+
 PROGRAMS = (
+    _p(
+        "values",
+        'inputs["values"]',
+        "What JSON can say comes back as it went in.",
+        inputs={"values": _VALUES},
+        value=_VALUES,
+    ),
+    _p(
+        "maps",
+        'inputs["map"]',
+        "Maps keep their keys, odd ones and those with $ too; Elixir keeps no order, so these are in its own.",
+        inputs={"map": {"": 1, "$": 2, "$type": "decimal", "a b": {"c": []}}},
+        value={"": 1, "$": 2, "$type": "decimal", "a b": {"c": []}},
+    ),
     _p("last-expression", "a = 20\na + 22", "The value is that of the last expression.", value=42),
     _p("result-wins", "result = 1\n_ = result\n2", "An assigned result is the value.", value=1),
     _p("big-int", "Integer.pow(2, 70)", "Big integers are exact.", value=2**70),

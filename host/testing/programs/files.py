@@ -109,15 +109,6 @@ PROGRAMS = (
         also=_came_out({"a": b"a", "b": b"a"}),
     ),
     _p(
-        "kept-on-timeout",
-        "open('partial', 'w').write('p')\nwhile True:\n    pass",
-        "Files are collected whatever ended the run.",
-        limits={"max_execution_time": 1500},
-        needs=("max_execution_time",),
-        status=(Status.TIMED_OUT,),
-        also=_came_out({"partial": b"p"}),
-    ),
-    _p(
         "in",
         'result = Deno.readTextFileSync("a.csv"); Deno.writeTextFileSync("b.txt", "b")',
         "JavaScript reads files and leaves some.",

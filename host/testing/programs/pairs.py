@@ -68,7 +68,7 @@ PAIRS = (
         "bash",
         "everything",
         "export LEAK=1; leak() { :; }; echo leak > leak.txt; echo leak > /tmp/leak.txt",
-        'result="${LEAK:-}$(type leak 2>/dev/null)$(cat leak.txt /tmp/leak.txt 2>/dev/null)clean"',
+        'result="${LEAK:-}$(type leak 2>/dev/null)$(cat leak.txt /tmp/leak.txt 2>/dev/null)clean"; true',
         "clean",
     ),
     Pair(

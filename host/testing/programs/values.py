@@ -92,7 +92,6 @@ VALUES: dict[str, dict[str, Any]] = {
     "python": {**_JSON, **_TYPED, **_RICH, **_PYTHON},
     "javascript": {**_JSON, **_TYPED, **_RICH},
     "typescript": {**_JSON, **_TYPED, **_RICH},
-    "elixir": {key: value for key, value in _JSON.items() if key not in ("odd-keys",)},
 }
 """By language and name."""
 
@@ -100,7 +99,6 @@ _ECHO = {
     "python": 'result = inputs["value"]',
     "javascript": "result = inputs.value",
     "typescript": "result = inputs.value",
-    "elixir": 'inputs["value"]',
 }
 
 
