@@ -13,8 +13,9 @@ from host.specs import AdapterSpec
 
 
 class Scripted:
-    """An adapter whose programs are: ``1 + 1`` gives 2, ``"wait"`` waits until it is stopped, the rest gives its
-    inputs.
+    """An adapter whose programs are four.
+
+    ``1 + 1`` gives 2, ``"wait"`` waits until it is stopped, ``briefly`` takes half a second, the rest gives its inputs.
     """
 
     name = "scripted"
@@ -45,6 +46,8 @@ class Scripted:
                 await asyncio.Event().wait()
             finally:
                 self.stopped.set()
+        if request.code == "briefly":
+            await asyncio.sleep(0.5)
         value = 2 if request.code == "1 + 1" else request.inputs
         return ExecutionResult(status="succeeded", value=value, **shared)
 
