@@ -12,7 +12,7 @@ def _p(name: str, code: str, proves: str, **more: Any) -> Program:
     return Program(name=name, language="elixir", code=code, proves=proves, **more)
 
 
-_VALUES = [None, True, 42, -7, 2**53 - 1, 0.5, [1, ["two"]], []]
+_VALUES: list[Any] = [None, True, 42, -7, 2**53 - 1, 0.5, [1, ["two"]], []]
 _VALUES += ["plain", "", 'it\'s "q" #{x} \\ `id`', "a\nb", "a\0b", "\U0001f600"]
 
 PROGRAMS = (
