@@ -11,7 +11,7 @@ from host.policy import Policy
 
 __all__ = ["decide", "signal_name"]
 
-_TOO_LARGE = "TooLarge"  # what a guest says of a value that is over max_output_bytes
+_TOO_LARGE = ("TooLargeError", "TooLarge")  # what a guest says of a value that is over max_output_bytes
 _LISTED = 5
 
 
@@ -69,7 +69,7 @@ def _by_program(ended: Ended, report: GuestReport, policy: Policy) -> tuple[Stat
         return Status.FAILED, f"It ended with exit code {ended.exit_code}."
     if report.error.type == "MemoryError":
         return Status.OUT_OF_MEMORY, f"It needed more than {policy.max_memory_mb} MiB of memory (max_memory_mb)."
-    if report.error.type == _TOO_LARGE:
+    if report.error.type in _TOO_LARGE:
         return Status.OUTPUT_LIMIT, _sentence(report.error.message)
     return Status.FAILED, str(report.error)
 
