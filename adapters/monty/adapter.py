@@ -1,7 +1,7 @@
 """The adapter of monty: a Python subset in an interpreter that can reach nothing, in worker processes of its own pool.
 
 The interpreter is the wall: it has no call that opens a file, a socket or a process, and no way to load code that has.
-It meters time and memory from outside the program, in the worker; the pool kills a worker that does not keep to its time.
+It meters time and memory from outside the program, in the worker; the pool kills a worker that oversteps its time.
 """
 
 import asyncio
@@ -42,6 +42,8 @@ class MontyAdapter:
     def __init__(self) -> None:
         self._pool: Any = None
         self._runs: set[Run] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._closing = False
 
     def capabilities(self) -> Capabilities:
@@ -128,10 +130,13 @@ class MontyAdapter:
         ) as session:
             run = Run(request, policy, emit, session)
             self._runs.add(run)
+            self._idle.clear()
             try:
                 result = await run.to_end(prepared, inputs)
             finally:
                 self._runs.discard(run)
+                if not self._runs:
+                    self._idle.set()
         if self._closing:
             raise AdapterError("monty was closed while the program ran.")
         return result
@@ -145,8 +150,7 @@ class MontyAdapter:
         self._closing = True
         for run in list(self._runs):
             run.kill()
-        while self._runs:
-            await asyncio.sleep(0.001)
+        await self._idle.wait()
         pool, self._pool = self._pool, None
         if pool is not None:
             await pool.__aexit__(None, None, None)

@@ -1,7 +1,7 @@
 """What goes over the border: inputs that monty can hold, and the program's value on its way back.
 
-Left to itself monty hands out what it has no form for (a range, a function) as text. So a small program of ours, run after
-the caller's in the same session, takes the value apart into a flat list of steps, and the host puts it together again.
+Left to itself monty hands out what it has no form for (a range, a function) as text. So a small program of ours, run
+after the caller's in the same session, takes the value apart into a flat list of steps, and the host puts it together.
 """
 
 import datetime
@@ -20,7 +20,7 @@ LAST = "_understudy_last"
 TAKE_APART = f"""
 def _understudy_apart(value, depth, steps):
     kind = type(value).__name__
-    if kind in ('NoneType', 'bool', 'float', 'str', 'bytes', 'Decimal', 'date', 'datetime', 'time', 'timedelta', 'complex'):
+    if kind in ('NoneType', 'bool', 'float', 'str', 'bytes', 'Decimal', 'date', 'datetime', 'time', 'timedelta'):
         steps.append(('v', value))
     elif kind == 'int':
         steps.append(('v', value) if -(2 ** 4096) < value < 2 ** 4096 else ('i', hex(value)))

@@ -84,8 +84,9 @@ def _functions(tree: ast.AST) -> list[ast.AST]:
     return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.Lambda)]
 
 
-def _is_named(func: ast.AST, names: Iterable[str]) -> bool:
-    return getattr(func, "id", getattr(func, "attr", None)) in names
+def _is_named(func: ast.AST, names: tuple[str, ...]) -> bool:
+    name: str | None = getattr(func, "id", getattr(func, "attr", None))
+    return name in names
 
 
 def _calls_own(body: Iterable[ast.AST], own: set[str]) -> bool:

@@ -161,7 +161,20 @@ MODULES: Mapping[str, Mapping[str, str]] = {
     },
     "typing": {
         name: f"from typing import {name}\ndef f(x: {name}) -> None: pass\nf(1)"
-        for name in "Any Callable Dict Iterable Iterator List Mapping Optional Sequence Set Tuple Union".split()
+        for name in [
+            "Any",
+            "Callable",
+            "Dict",
+            "Iterable",
+            "Iterator",
+            "List",
+            "Mapping",
+            "Optional",
+            "Sequence",
+            "Set",
+            "Tuple",
+            "Union",
+        ]
     },
 }
 

@@ -143,11 +143,8 @@ class Run:
             return self._crashed(error)
         inner = error.exception()
         message = str(inner)
-        if (
-            isinstance(inner, TimeoutError)
-            and _TIME_LIMIT.match(message)
-            and self._elapsed_ms() >= self._limit_ms() * 0.9
-        ):
+        late = self._elapsed_ms() >= self._limit_ms() * 0.9  # the program may raise the same error, but not so late
+        if isinstance(inner, TimeoutError) and _TIME_LIMIT.match(message) and late:
             return self._result(Status.TIMED_OUT, self._time_is_up())
         if isinstance(inner, MemoryError):
             reason = f"The program used up its {self._policy.max_memory_mb} MiB of memory."

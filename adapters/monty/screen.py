@@ -183,7 +183,8 @@ class _Screen:
             if (class_name, node.attr) not in modules.CLASS_METHODS:
                 raise Decline(node, f"`{class_name}.{node.attr}`", "monty lacks it, or its answers differ")
             return
-        called = isinstance(self._places.parent(node), ast.Call) and self._places.parent(node).func is node  # type: ignore[attr-defined]
+        above = self._places.parent(node)
+        called = isinstance(above, ast.Call) and above.func is node
         if node.attr in table.DATA_ATTRIBUTES and not called:
             return
         if node.attr not in table.METHODS or not called:
@@ -252,7 +253,7 @@ class _Screen:
         ):
             raise Decline(node, "not a number (nan)", "in lists it compares in another way")
 
-    _call_Decimal = _call_float
+    _call_Decimal = _call_float  # noqa: N815 - named after what is called
 
     def _call_bytes(self, node: ast.Call) -> None:
         raise Decline(node, "`bytes(...)`", "monty takes fewer kinds of arguments")
@@ -292,12 +293,12 @@ class _Screen:
     def _call_format(self, node: ast.Call) -> None:
         if isinstance(node.func, ast.Name):
             spec = node.args[1] if len(node.args) == 2 else None
-            specs = [spec.value if isinstance(spec, ast.Constant) else None]
+            specs: list[object] = [spec.value if isinstance(spec, ast.Constant) else None]
         else:
             pattern = node.func.value if isinstance(node.func, ast.Attribute) else None
             if not (isinstance(pattern, ast.Constant) and isinstance(pattern.value, str)):
                 raise Decline(node, "`.format` of a text that is made by the program", "its fields cannot be checked")
-            specs = _specs(node, pattern.value)
+            specs = list(_specs(node, pattern.value))
         if not all(isinstance(each, str) and (not each or _TYPED_SPEC.fullmatch(each)) for each in specs):
             raise Decline(
                 node,
