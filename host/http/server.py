@@ -2,23 +2,21 @@
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import Callable, Mapping
 from types import FrameType
-from typing import Annotated
 
 import structlog
-import typer
 import uvicorn
 
-from host.cli.options import JsonOption
 from host.errors import ConfigurationError, StoreError
 from host.host import Host, build_host
 from host.http.app import create_app
 from host.http.guard import refuse_open_door
 from host.settings import ServerSettings, Settings
 
-__all__ = ["run", "serve"]
+__all__ = ["run"]
 
 _PURGE_EVERY_S = 3600
 _BACKLOG = 2048
@@ -26,22 +24,6 @@ _BACKSTOP_S = 5
 """How long past the grace a client may take to read its answer."""
 
 _log = structlog.get_logger("understudy.server")
-
-
-def serve(
-    host: Annotated[str | None, typer.Option(help="Address to listen on. Beyond this machine it needs keys.")] = None,
-    port: Annotated[int | None, typer.Option(help="TCP port to listen on; 0 picks a free one.")] = None,
-    as_json: JsonOption = False,  # noqa: FBT002 - a flag of the command line
-) -> None:
-    """Serve the HTTP API until it is told to stop. With --json, stdout gets the address once the service answers."""
-    from host.cli.session import session
-    from host.cli.terminal import print_json
-    from host.logs import set_up_logs
-
-    settings = session().settings({"server.host": host, "server.port": port})
-    keys = [key.get_secret_value() for key in settings.server.api_keys]
-    set_up_logs(settings.logs, serving=True, secrets=keys)
-    asyncio.run(run(settings, on_ready=(lambda url: print_json({"url": url})) if as_json else None))
 
 
 async def run(
@@ -80,6 +62,7 @@ def _configuration(host: Host) -> uvicorn.Config:
     return uvicorn.Config(
         create_app(host=host),
         log_config=None,  # logs are set up already
+        log_level=logging.WARNING,  # what it says beside faults, the lines below say too
         access_log=False,  # every execution has its record
         proxy_headers=False,  # nobody's word is taken for who calls
         server_header=False,

@@ -1,5 +1,6 @@
 """Brings a database to the newest form. Alembic is imported only where there is something to do."""
 
+import logging
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
@@ -8,6 +9,8 @@ from host.errors import StoreError
 from host.store.schema import HEAD
 
 __all__ = ["migrate", "version"]
+
+_log = logging.getLogger("understudy.store")
 
 
 def version(connection: Connection) -> str | None:
@@ -31,6 +34,7 @@ def migrate(connection: Connection) -> None:
     from alembic.config import Config
     from alembic.script import ScriptDirectory
 
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells at length of plugins that nobody asked for
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
@@ -41,3 +45,4 @@ def migrate(connection: Connection) -> None:
         )
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+    _log.info("the store stands at migration %s now, it stood at %s", HEAD, found or "none")

@@ -26,7 +26,7 @@ gets.
 """
 
 _LARGEST_BATCH = 256
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("understudy.store")
 
 
 @dataclass(slots=True)
