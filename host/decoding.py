@@ -11,10 +11,13 @@ import re
 
 from .shapes import Image, Opaque, Table, ValueFormatError
 
-__all__ = ["MAX_DEPTH", "decode"]
+__all__ = ["MAX_DEPTH", "MAX_EXPONENT", "decode"]
 
 MAX_DEPTH = 100
 """Levels of nesting that a value may have, lists and maps alike."""
+
+MAX_EXPONENT = 999_999
+"""The largest exponent of ten that a decimal may have, either way: beyond it, writing one out takes all memory."""
 
 _INT = re.compile(r"-?[0-9]{1,4000}")
 _HEX = re.compile(r"-?0x[0-9a-f]+")
@@ -130,7 +133,10 @@ def _decode_decimal(wire, depth):
     text = _text(wire)
     if not text.isascii() or text != text.strip() or "_" in text:
         raise ValueFormatError(f"{text[:80]!r} is not of the form 1.10")
-    return decimal.Decimal(text)
+    value = decimal.Decimal(text)
+    if value.is_finite() and abs(value.adjusted()) > MAX_EXPONENT:
+        raise ValueFormatError(f"a decimal's exponent is at most {MAX_EXPONENT}")
+    return value
 
 
 def _decode_fraction(wire, depth):

@@ -43,7 +43,7 @@ import math
 import re
 from collections import deque
 
-from .decoding import MAX_DEPTH, decode
+from .decoding import MAX_DEPTH, MAX_EXPONENT, decode
 from .shapes import Image, Opaque, Table, ValueFormatError
 
 __all__ = [
@@ -133,9 +133,9 @@ def loads(data, max_bytes=None):
 
 def type_name(value):
     """The type's name as the table above has it."""
-    for kind, name in _NAMES:
-        if isinstance(value, kind):
-            return name
+    name = _NAMES.get(type(value))
+    if name is not None:
+        return name
     wire = encode(value)
     if isinstance(wire, dict):
         return wire.get("$type", "map")
@@ -203,6 +203,12 @@ def _encode_table(value, depth):
     }
 
 
+def _encode_decimal(value, depth):
+    if value.is_finite() and abs(value.adjusted()) > MAX_EXPONENT:
+        return _encode_opaque(value)
+    return {"$type": "decimal", "value": decimal.Decimal.__str__(value)}
+
+
 def _encode_fraction(value, depth):
     if max(value.numerator.bit_length(), value.denominator.bit_length()) > _MAX_FRACTION_BITS:
         return _encode_opaque(value)
@@ -251,7 +257,7 @@ def _b64(data):
 # Subclasses are looked up in this order: datetime before date. Methods are those of the base, whatever a subclass
 # overrides.
 _ENCODERS = [
-    (decimal.Decimal, lambda v, d: {"$type": "decimal", "value": decimal.Decimal.__str__(v)}),
+    (decimal.Decimal, _encode_decimal),
     (datetime.datetime, lambda v, d: {"$type": "datetime", "value": datetime.datetime.isoformat(v)}),
     (datetime.date, lambda v, d: {"$type": "date", "value": datetime.date.isoformat(v)}),
     (datetime.time, lambda v, d: {"$type": "time", "value": datetime.time.isoformat(v)}),
@@ -279,22 +285,25 @@ _BY_TYPE = {kind: encoder for kind, encoder in _ENCODERS if isinstance(kind, typ
 
 # --- names ----------------------------------------------------------------------------------------------------------
 
-_NAMES = [
-    (type(None), "null"),
-    (bool, "bool"),
-    (int, "int"),
-    (float, "float"),
-    (str, "str"),
-    ((list, tuple), "list"),
-    (dict, "map"),
-    (decimal.Decimal, "decimal"),
-    (Table, "table"),
-    (datetime.datetime, "datetime"),
-    (datetime.date, "date"),
-    (datetime.time, "time"),
-    (datetime.timedelta, "duration"),
-    ((bytes, bytearray, memoryview), "bytes"),
-    ((set, frozenset), "set"),
-    (Image, "image"),
-    (Opaque, "object"),
-]
+_NAMES = {
+    type(None): "null",
+    bool: "bool",
+    int: "int",
+    float: "float",
+    str: "str",
+    list: "list",
+    tuple: "list",
+    dict: "map",
+    decimal.Decimal: "decimal",
+    complex: "complex",
+    datetime.date: "date",
+    datetime.time: "time",
+    datetime.datetime: "datetime",
+    datetime.timedelta: "duration",
+    bytes: "bytes",
+    set: "set",
+    frozenset: "set",
+    Table: "table",
+    Image: "image",
+    Opaque: "object",
+}

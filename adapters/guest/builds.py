@@ -154,6 +154,7 @@ def _install(environments: Environments, name: str, lock_text: str) -> Environme
             options = ("--require-hashes", "--no-deps", "--only-binary=:all:", "--quiet", "--no-warn-script-location")
             _pip(name, "install", *options, "--target", str(library), "-r", str(lock))
             shutil.rmtree(library / "bin", ignore_errors=True)
+        compileall.compile_dir(library, quiet=2, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
         _write_manifest(folder, packages, "lock")
     return environments.get(name)
 
@@ -286,7 +287,6 @@ def _make_readable(folder: Path) -> None:
 
 def _write_manifest(folder: Path, packages: dict[str, str], source: str) -> None:
     library = folder / "lib"
-    compileall.compile_dir(library, quiet=2, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
     linked = libraries(*library.rglob("*.so*"))
     facts = {
         "packages": packages,

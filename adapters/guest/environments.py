@@ -124,7 +124,7 @@ class Environments:
                 python=facts["python"],
                 size_bytes=facts["size_bytes"],
                 built_at=facts["built_at"],
-                libraries=tuple(facts["libraries"]),
+                libraries=tuple(path for path in facts["libraries"] if os.path.exists(path)),
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise GuestEnvironmentError(

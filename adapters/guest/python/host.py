@@ -1,5 +1,7 @@
 """The host side of the Python guest."""
 
+import dataclasses
+import functools
 import json
 import os
 import subprocess
@@ -29,6 +31,7 @@ PYTHON_FILES: Mapping[Path, str] = {
 }
 """The files of the package ``python`` inside the wall; other guests in Python build on them."""
 
+_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}  # NumPy's would reserve memory for every core of the machine
 _SPARE_MEMORY_MB = 16  # an interpreter with json, decimal and datetime, and the guest's reserve
 _PROBE = """
 import base64, datetime, decimal, json, os, sys, sysconfig, zoneinfo
@@ -70,6 +73,7 @@ class PythonGuest:
             argv=command if own else ("python.main", "run"),
             frame=request_frame(request, policy, environment={"name": environment.name, "remedy": environment.remedy}),
             trees=trees,
+            environment={} if environment.site is None else _ENVIRONMENT,
             in_process=not own,
             spare_memory_mb=_SPARE_MEMORY_MB,
         )
@@ -98,7 +102,12 @@ def find_python(program: Path | None, language: str) -> Runtime | Missing:
         program: the interpreter; by default the one that this process's virtual environment was made from.
         language: what the runtime is for.
     """
-    path = Path(os.path.realpath(program or getattr(sys, "_base_executable", None) or sys.executable))
+    found = _look_at(Path(os.path.realpath(program or getattr(sys, "_base_executable", None) or sys.executable)))
+    return found if isinstance(found, Missing) else dataclasses.replace(found, language=language)
+
+
+@functools.lru_cache(maxsize=8)
+def _look_at(path: Path) -> Runtime | Missing:
     try:
         said = subprocess.run([path, "-I", "-S", "-c", _PROBE], capture_output=True, text=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -111,18 +120,16 @@ def find_python(program: Path | None, language: str) -> Runtime | Missing:
             f"{path} lacks part of the standard library: {last}", "install all of it (Debian: apt-get install python3)"
         )
     facts = json.loads(said.stdout)
-    return Runtime(
-        language=language,
-        version=facts["version"],
-        program=path,
-        trees=_trees(path, facts),
-        masked=_masked(Path(facts["stdlib"])),
-    )
+    trees, masked = _trees(path, facts), _masked(Path(facts["stdlib"]))
+    return Runtime(language="python", version=facts["version"], program=path, trees=trees, masked=masked)
 
 
 def _trees(program: Path, facts: dict) -> dict[Path, str]:
     stdlib = Path(facts["stdlib"])
-    extensions = [path for folder in facts["dynload"] for path in Path(folder).glob("*.so")]
+    # Tk wants a screen, and would bring half of a desktop with it.
+    extensions = [
+        path for folder in facts["dynload"] for path in Path(folder).glob("*.so") if "_tkinter" not in path.name
+    ]
     trees = {program: str(program), stdlib: str(stdlib)}
     trees.update((Path(path), path) for path in facts["dynload"] if not Path(path).is_relative_to(stdlib))
     linked = libraries(program, *extensions)
