@@ -201,9 +201,16 @@ class Dispatcher:
         emit: Emit,
     ) -> ExecutionResult:
         version = adapter.capabilities().version
-        await self._store.begin(request, policy, owner=self._owner, adapter=adapter.name, adapter_version=version)
-        self._plugins.observe("execution_started", request=request, policy=policy, adapter=adapter.name)
         recorder = _Recorder(emit, policy.max_output_bytes)
+        try:
+            await self._store.begin(request, policy, owner=self._owner, adapter=adapter.name, adapter_version=version)
+        except asyncio.CancelledError:  # the intent is written all the same, and wants an end
+            reason = "The caller went away before the program started."
+            never = _cut_off(request, policy, recorder, Status.CANCELLED, reason, may_have_started=False)
+            never = _normalised(never, request, policy, adapter, verdict, explain, started_at)
+            await self._store.finish(request, policy, _sealed(never, request, policy, started_at))
+            raise
+        self._plugins.observe("execution_started", request=request, policy=policy, adapter=adapter.name)
         task = asyncio.ensure_future(adapter.execute(request, policy, recorder))
         running = self.running[request.id] = Running(request, adapter.name, task)
         interrupted: asyncio.CancelledError | None = None

@@ -3,11 +3,13 @@
 import asyncio
 import base64
 import json
+import sqlite3
 
 import httpx
 import pytest
 
 from host.http.app import create_app
+from host.models import ExecutionRequest
 
 FIELDS = {
     *(
@@ -252,8 +254,6 @@ async def test_what_has_ended_cannot_be_cancelled(client):
 
 async def test_what_another_host_runs_is_not_cancelled_here(host, client):
     """An execution without an end that does not run here is 409 owned-elsewhere."""
-    from host.models import ExecutionRequest
-
     request = ExecutionRequest(code="1", id="theirs")
     await host.store.begin(request, host.policies["strict"], owner="another")
     answer = await client.delete("/v1/executions/theirs")
@@ -313,3 +313,21 @@ async def test_health(client):
     health = (await client.get("/health")).json()
     assert (health["status"], health["running"], health["broken_plugins"]) == ("ok", 0, 0)
     assert json.dumps(health)
+
+
+async def test_a_caller_that_goes_away_before_the_start_leaves_an_end(host, state_dir, scripted):
+    """Cancelled while the intent is on its way to the disk: nothing runs, and the record says so."""
+    request = ExecutionRequest(code="1 + 1", id="mine")
+    other = sqlite3.connect(state_dir / "understudy.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")  # the store has to wait
+    run = asyncio.create_task(host.execute(request))
+    for _ in range(20):
+        await host.store.list()  # the intent is queued after a few turns of the loop
+    run.cancel()
+    other.execute("ROLLBACK")
+    other.close()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    line = (await host.store.get("mine")).summary
+    assert (line.status, line.may_have_started, line.adapter) == ("cancelled", False, "scripted")
+    assert not scripted.began.is_set()
