@@ -62,7 +62,7 @@ __all__ = [
 _SAFE_INTEGER = 2**53 - 1
 _HEX_FROM_BITS = 13_000  # past about 3,900 digits decimal conversion is slow and, since Python 3.11, refused
 _MAX_FRACTION_BITS = 13_000  # reducing a fraction takes time that grows with the square of its length
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATE = "[\ud800-\udfff]"  # compiled on first use
 
 
 def encode(value, depth=0):
@@ -155,7 +155,7 @@ def _check_depth(depth):
 
 
 def _encode_str(value):
-    if value.isascii() or not _SURROGATE.search(value):
+    if value.isascii() or not re.search(_SURROGATE, value):
         return value
     return {"$type": "str", "value": _b64(value.encode("utf-16-le", "surrogatepass"))}
 
@@ -168,7 +168,7 @@ def _encode_int(value):
 
 def _encode_map(value, depth):
     _check_depth(depth)
-    plain = all(type(key) is str and (key.isascii() or not _SURROGATE.search(key)) for key in value)
+    plain = all(type(key) is str and (key.isascii() or not re.search(_SURROGATE, key)) for key in value)
     if plain:
         return {("$" + key if key[:1] == "$" else key): encode(item, depth + 1) for key, item in value.items()}
     return {
@@ -245,8 +245,8 @@ def _encode_opaque(value):
         text = f"<{type(value).__name__}: repr failed with {type(error).__name__}>"
     return {
         "$type": "object",
-        "class": _SURROGATE.sub("\ufffd", type(value).__name__),
-        "text": _SURROGATE.sub("\ufffd", text),
+        "class": re.sub(_SURROGATE, "\ufffd", type(value).__name__),
+        "text": re.sub(_SURROGATE, "\ufffd", text),
     }
 
 

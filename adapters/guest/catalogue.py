@@ -1,7 +1,9 @@
 """Which guests there are. Each is imported only when the catalogue is asked for."""
 
 import importlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 from adapters.guest.contract import Guest
 from adapters.guest.environments import Environments
@@ -27,6 +29,6 @@ def guests(state_dir: Path | None = None) -> tuple[Guest, ...]:
     return tuple(_load(target)(environments) for target in _IN_PYTHON) + tuple(_load(target)() for target in _OTHERS)
 
 
-def _load(target):
+def _load(target: str) -> Callable[..., Guest]:
     module, _, name = target.partition(":")
-    return getattr(importlib.import_module(module), name)
+    return cast("Callable[..., Guest]", getattr(importlib.import_module(module), name))

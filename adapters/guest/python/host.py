@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from adapters.guest.contract import Launch, Missing, Runtime
 from adapters.guest.environments import SITE, Environments
@@ -124,7 +125,7 @@ def _look_at(path: Path) -> Runtime | Missing:
     return Runtime(language="python", version=facts["version"], program=path, trees=trees, masked=masked)
 
 
-def _trees(program: Path, facts: dict) -> dict[Path, str]:
+def _trees(program: Path, facts: Mapping[str, Any]) -> dict[Path, str]:
     stdlib = Path(facts["stdlib"])
     # Tk wants a screen, and would bring half of a desktop with it.
     extensions = [

@@ -1,10 +1,15 @@
 """The Python guest: the program behaves as it does under CPython, and its value comes back on a channel of its own."""
 
 import datetime
+import subprocess
+import sys
 from decimal import Decimal
 
 import pytest
 
+from adapters.guest.protocol import unpack
+from adapters.guest.python.host import request_frame
+from host.models import ExecutionRequest
 from host.policy import Policy
 from host.values import Opaque, Table
 
@@ -312,6 +317,7 @@ class B:
 
 
 STRICT = Policy(name="strict")
+ANY_IMPORT = Policy(name="any", allowed_imports=None)
 
 
 def test_import_guard_lets_listed_modules_through(run_python):
@@ -395,3 +401,28 @@ def test_random_is_fresh(run_python):
     """Two runs draw different numbers."""
     code = "import random, uuid\n[random.random(), str(uuid.uuid4())]"
     assert run_python(code).value != run_python(code).value
+
+
+def test_a_forked_child_runs_as_a_fresh_process(python_guest, tmp_path):
+    """A launcher that imported the guest forks, and the child answers like an interpreter of its own."""
+    launcher = f"""
+import os, sys
+sys.path.insert(0, {str(python_guest)!r})
+from python.main import run
+frame = sys.stdin.buffer.read()
+for _ in range(2):
+    child = os.fork()
+    if child == 0:
+        run(frame, 3)
+    assert os.waitpid(child, 0)[1] == 0
+"""
+    request = ExecutionRequest(code="import random, sys\nprint(__name__, sys.argv)\nrandom.random()")
+    command = [sys.executable, "-I", "-S", "-X", "utf8", "-c", launcher]
+    report = tmp_path / "report"
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'exec "$@" 3> {report}', "sh", *command],
+        input=request_frame(request, ANY_IMPORT), capture_output=True, check=True, timeout=60,
+    )  # fmt: skip
+    assert done.stdout == b"__main__ ['program.py']\n" * 2
+    values = [message["value"] for message in unpack(report.read_bytes(), 1000)]
+    assert len(set(values)) == 2
