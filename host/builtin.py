@@ -27,7 +27,7 @@ def commands() -> Iterator[CommandSpec]:
     yield CommandSpec(
         "validate", f"{folder}.validate:validate", "Say what is wrong with a program, without running it."
     )
-    yield CommandSpec("serve", f"{folder}.serve:serve", "Serve the HTTP API.")
+    yield CommandSpec("serve", "host.http.command:serve", "Serve the HTTP API.")
     yield CommandSpec(
         "doctor", f"{folder}.doctor:doctor", "Check every adapter; name what is missing and how to get it."
     )
