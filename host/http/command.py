@@ -17,7 +17,7 @@ __all__ = ["serve"]
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on. Beyond this machine it needs keys.")] = None,
     port: Annotated[int | None, typer.Option(help="TCP port to listen on; 0 picks a free one.")] = None,
-    as_json: JsonOption = False,
+    as_json: JsonOption = False,  # noqa: FBT002 - a flag of the command line
 ) -> int:
     """Serve the HTTP API until it is told to stop (Ctrl+C, or SIGTERM).
 
