@@ -4,13 +4,10 @@ import base64
 import datetime
 import decimal
 import fractions
-import hashlib
 import json
-import os
 import shutil
 import subprocess
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +20,9 @@ from host.values import Image, Opaque, encode
 __all__ = ["BashGuest", "text_of"]
 
 _HERE = Path(__file__).parent
-_BASH = "/runtime/bash/bash"
+_BASH = "/usr/bin/bash"
 _GUEST = "/runtime/bash/guest.bash"
 _PROGRAM = "/program.sh"
-_TOOLS = "/runtime/tools"
 _LOCALE = Path("/usr/lib/locale/C.utf8")
 _SEPARATOR = "\x1e"
 
@@ -43,40 +39,27 @@ _COMMANDS = (
 
 
 class BashGuest:
-    """Bash with the usual commands.
-
-    Args:
-        state_dir: the host's state folder, where the commands are kept together; by default the one that settings name.
-    """
+    """Bash with the usual commands."""
 
     language = "bash"
-
-    def __init__(self, state_dir: Path | None = None) -> None:
-        self._state_dir = state_dir
 
     def find(self) -> Runtime | Missing:
         """Bash, the commands, and the libraries of them all."""
         found = shutil.which("bash")
         if found is None:
             return Missing("bash is not installed", "apt-get install bash")
-        program = Path(found).resolve()
-        version = _version(program)
+        version = _version(found)
         if version is None:
-            return Missing(f"{program} does not say its version", "install bash 5 or later")
+            return Missing(f"{found} does not say its version", "install bash 5 or later")
         if version < (5, 0):
-            return Missing(
-                f"{program} is of version {version[0]}.{version[1]}; the guest needs 5.0", "install bash 5 or later"
-            )
-        commands = {name: Path(path).resolve() for name in _COMMANDS.split() if (path := shutil.which(name))}
-        trees = {program: _BASH, _HERE / "guest.bash": _GUEST, _HERE / "program.sh": _PROGRAM}
-        trees |= self._tools(commands)
-        for name, place in (("sh", "/bin/sh"), ("env", "/usr/bin/env")):
-            if name in commands:
-                trees[commands[name]] = place
-        trees |= libraries(program, *_unlike(commands.values()))
+            said = ".".join(map(str, version))
+            return Missing(f"{found} is of version {said}; the guest needs 5.0", "install bash 5 or later")
+        commands = {Path(path): f"/usr/bin/{name}" for name in _COMMANDS.split() if (path := shutil.which(name))}
+        trees = {**commands, _HERE / "guest.bash": _GUEST, _HERE / "program.sh": _PROGRAM}
+        trees |= libraries(*_binaries(commands))
         if _LOCALE.is_dir():
             trees[_LOCALE] = str(_LOCALE)
-        return Runtime(self.language, f"{version[0]}.{version[1]}", program, trees)
+        return Runtime(self.language, ".".join(map(str, version)), Path(found).resolve(), trees)
 
     def launch(self, request: ExecutionRequest, policy: Policy, runtime: Runtime) -> Launch:
         """Start ``request`` in bash.
@@ -92,28 +75,10 @@ class BashGuest:
         return Launch(
             argv=(_BASH, "--norc", "--noprofile", _PROGRAM, _GUEST),
             frame=_SEPARATOR.join([*fields, "."]).encode("utf-8"),
-            environment={"PATH": f"{_TOOLS}:/usr/bin:/bin", "LANG": "C.UTF-8"},
             spare_processes=2,
             spare_memory_mb=8,
             report_is_text=True,
         )
-
-    def _tools(self, commands: Mapping[str, Path]) -> dict[Path, str]:
-        """The commands in one folder, because each mount costs the start of a run half a millisecond.
-
-        Where the folder cannot be made each command is shown on its own.
-        """
-        try:
-            return {_gathered(commands, self._folder()): _TOOLS}
-        except OSError:
-            return {path: f"{_TOOLS}/{name}" for name, path in commands.items() if name == path.name}
-
-    def _folder(self) -> Path:
-        if self._state_dir is None:
-            from host.settings import load_settings
-
-            self._state_dir = load_settings().state_dir
-        return self._state_dir / "bash"
 
 
 def text_of(value: Any) -> str:
@@ -160,7 +125,7 @@ def _field(what: str, text: str) -> str:
     return text.replace("\\", "\\\\").replace(_SEPARATOR, "\\x1e")
 
 
-def _version(program: Path) -> tuple[int, int] | None:
+def _version(program: str) -> tuple[int, int] | None:
     command = [program, "--norc", "-c", "echo ${BASH_VERSINFO[0]} ${BASH_VERSINFO[1]}"]
     try:
         said = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout.split()
@@ -169,27 +134,6 @@ def _version(program: Path) -> tuple[int, int] | None:
         return None
 
 
-def _unlike(programs: Any) -> list[Path]:
-    """The programs without repeats and without scripts."""
-    return sorted({path for path in programs if path.read_bytes()[:4] == b"\x7fELF"})
-
-
-def _gathered(commands: Mapping[str, Path], parent: Path) -> Path:
-    """A folder of copies of the commands, made once for each state of the machine's own."""
-    facts = [(name, str(path), path.stat().st_size, path.stat().st_mtime_ns) for name, path in sorted(commands.items())]
-    folder = parent / hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
-    if folder.is_dir():
-        return folder
-    parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(dir=parent))
-    for name, path in commands.items():
-        shutil.copyfile(path, made / name)
-        (made / name).chmod(0o755)
-    made.chmod(0o755)
-    try:
-        os.rename(made, folder)  # whole or not at all, also when several hosts start at once
-    except OSError:
-        shutil.rmtree(made, ignore_errors=True)
-        if not folder.is_dir():
-            raise
-    return folder
+def _binaries(paths: Iterable[Path]) -> list[Path]:
+    """What is linked against libraries, each once: no scripts, no second names."""
+    return sorted({path.resolve() for path in paths if path.read_bytes()[:4] == b"\x7fELF"})

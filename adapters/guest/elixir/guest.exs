@@ -713,18 +713,18 @@ defmodule Understudy.Guest do
     json = IO.iodata_to_binary(Values.encode(value))
 
     if limit != nil and byte_size(json) > limit do
-      refused("the value takes #{byte_size(json)} bytes; the limit is #{limit}")
+      refused("TooLargeError", "the value takes #{byte_size(json)} bytes; the limit is #{limit}")
     else
       report([~s({"kind":"value","value":), json, "}"])
       0
     end
   catch
-    {:understudy, sentence} -> refused(sentence)
+    {:understudy, sentence} -> refused("ValueFormatError", sentence)
   end
 
-  defp refused(sentence) do
-    IO.puts(:stderr, "** (ValueFormatError) " <> sentence)
-    report_error("ValueFormatError", sentence, nil)
+  defp refused(type, sentence) do
+    IO.puts(:stderr, "** (#{type}) #{sentence}")
+    report_error(type, sentence, nil)
     1
   end
 

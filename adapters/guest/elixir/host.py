@@ -78,7 +78,7 @@ class ElixirGuest:
         return Runtime(self.language, version, binaries / "erlexec", trees)
 
     def launch(self, request: ExecutionRequest, policy: Policy, runtime: Runtime) -> Launch:
-        """Start ``request`` in Erlang's machine. The list of imports means nothing here: Elixir's modules are all there."""
+        """Start ``request``. Elixir's modules are all there without an import, so the list of imports means nothing."""
         binaries = f"{_ERLANG}/{runtime.program.parent.parent.name}/bin"
         paths = (f"{_GUEST}", f"{_ELIXIR}/elixir/ebin", f"{_ELIXIR}/eex/ebin", f"{_ELIXIR}/logger/ebin")
         head = {

@@ -237,6 +237,7 @@ function prepare() {
   for (const name of ["require", "module", "exports"]) lazily(name, () => defineRequire(allowed));
   if (program.shape.mode !== "script" && /\bresult\b/.test(program.source)) define("result", undefined); // strict code may assign it
   for (const [name, line, column] of program.shape.imports) guard(allowed, name, { line, column });
+  if (deno && request.binary) deno.execPath = () => request.binary; // its own looks into /proc and panics where there is none
   if (deno && request.closed) deno.permissions.revokeSync({ name: "ffi" });
 }
 

@@ -32,7 +32,7 @@ _FLAGS = (
 _SPARE_THREADS = 24
 """V8 and tokio start 5 threads on 2 cores and one more for each core up to a bound; blocking work adds some."""
 _SPARE_MEMORY_MB = 96
-"""Deno's own: 28 MiB resident after start, 50 with the node modules, and what V8 keeps beside its heap."""
+"""Deno's own: 28 MiB resident after start, 50 with the node modules, and what V8 keeps beside live objects."""
 
 
 class JavaScriptGuest:
@@ -61,7 +61,8 @@ class JavaScriptGuest:
         """
         closed = policy.file_system_access is FileSystemAccess.NONE and policy.allowed_imports is not None
         permissions = ("--allow-ffi", "--allow-env") if closed else ("--allow-all",)
-        heap = f"--v8-flags=--max-old-space-size={policy.max_memory_mb}"
+        # V8 aborts at a limit of its own; the wall's is to be reached first, because its verdict is the clear one.
+        heap = f"--v8-flags=--max-old-space-size={policy.max_memory_mb + _SPARE_MEMORY_MB}"
         return Launch(
             argv=(_DENO, *_FLAGS, *permissions, heap, f"{_FOLDER}/guest.mjs"),
             frame=_frame(request, policy, self.language, closed=closed),
@@ -97,6 +98,7 @@ def _frame(request: ExecutionRequest, policy: Policy, language: str, *, closed: 
         "allowed_imports": policy.allowed_imports,
         "max_value_bytes": policy.max_output_bytes,
         "closed": closed,
+        "binary": _DENO,
     }
     head = json.dumps(message, separators=(",", ":")).encode("ascii")
     return pack(head[:-1] + b',"inputs":' + request.inputs_wire + b"}")

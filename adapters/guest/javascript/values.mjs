@@ -84,6 +84,11 @@ export class ValueFormatError extends Error {
   name = "ValueFormatError";
 }
 
+/** It would take more bytes than the policy lets out. */
+export class TooLargeError extends Error {
+  name = "TooLargeError";
+}
+
 const text = JSON.stringify;
 const tag = (name, value) => `{"$type":"${name}","value":${value}}`;
 const objectTag = Object.prototype.toString;
@@ -95,7 +100,7 @@ export function encode(value, maxBytes) {
 
 function spend(json, budget) {
   budget.left -= json.length;
-  if (budget.left < 0) throw new ValueFormatError(`the value takes more than the limit of ${budget.maxBytes} bytes`);
+  if (budget.left < 0) throw new TooLargeError(`the value takes more than the limit of ${budget.maxBytes} bytes`);
   return json;
 }
 

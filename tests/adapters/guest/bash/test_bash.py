@@ -15,8 +15,8 @@ NASTY = "$(id) `id` \\x41 \\\\ \x1e '\" ${HOME} * ~ {a,b} \n\t é😀\n\n"
 
 
 @pytest.fixture(scope="module")
-def run(bare_run, tmp_path_factory):
-    return bare_run(BashGuest(tmp_path_factory.mktemp("state")))
+def run(bare_run):
+    return bare_run(BashGuest())
 
 
 def test_inputs_are_data(run):
