@@ -15,18 +15,20 @@ _OTHERS = (
     "adapters.guest.javascript.host:JavaScriptGuest",
     "adapters.guest.javascript.host:TypeScriptGuest",
     "adapters.guest.bash.host:BashGuest",
-    "adapters.guest.elixir.host:ElixirGuest",
 )
+_ELIXIR = "adapters.guest.elixir.host:ElixirGuest"
 
 
 def guests(state_dir: Path | None = None) -> tuple[Guest, ...]:
     """One guest for each language, whether or not its runtime is on this machine (``find`` says).
 
     Args:
-        state_dir: the host's state folder, where guest environments are kept; by default the one that settings name.
+        state_dir: the host's state folder, where guest environments and the compiled Elixir guest are kept; by default
+            the one that settings name.
     """
     environments = Environments(state_dir)
-    return tuple(_load(target)(environments) for target in _IN_PYTHON) + tuple(_load(target)() for target in _OTHERS)
+    in_python = tuple(_load(target)(environments) for target in _IN_PYTHON)
+    return (*in_python, *(_load(target)() for target in _OTHERS), _load(_ELIXIR)(environments.folder.parent))
 
 
 def _load(target: str) -> Callable[..., Guest]:
