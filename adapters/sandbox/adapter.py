@@ -172,12 +172,13 @@ class SandboxAdapter:
 
     async def _view(self, launch: Launch, runtime: Runtime) -> tuple[View, Interpreter]:
         """What a run sees. The same trees give the same view, made once."""
-        key = (runtime.language, tuple(launch.trees.items()))
+        program = None if launch.in_process else launch.argv[0]
+        key = (runtime.language, program, tuple(launch.trees.items()))
         if key not in self._views:
-            self._views[key] = await asyncio.to_thread(self._make_view, launch.trees, runtime)
+            self._views[key] = await asyncio.to_thread(self._make_view, launch.trees, runtime, program)
         return self._views[key]
 
-    def _make_view(self, trees: Mapping[Path, str], runtime: Runtime) -> tuple[View, Interpreter]:
+    def _make_view(self, trees: Mapping[Path, str], runtime: Runtime, program: str | None) -> tuple[View, Interpreter]:
         python = self._runtimes.get("python")
         if python is None:
             raise AdapterError(
@@ -187,7 +188,7 @@ class SandboxAdapter:
         inside = inside_path(python.program, python.trees)
         if inside is None:
             raise AdapterError(f"{python.program} is not among the files that are shown inside", may_have_started=False)
-        view = View.of([staged.trees], [*runtime.masked, *python.masked])
+        view = View.of(staged.trees, [*runtime.masked, *python.masked], program)
         return view, Interpreter(inside, staged.guests)
 
     def _without(self, language: str) -> Refusal:

@@ -48,15 +48,20 @@ class View:
     links: tuple[tuple[str, str], ...]
 
     @classmethod
-    def of(cls, trees: Iterable[Mapping[Path, str]], masked: Iterable[str]) -> "View":
-        """Bring the trees of several runtimes together. What one path inside shows is the first one's."""
-        inside: dict[str, Path] = {}
-        for mapping in trees:
-            for host, place in mapping.items():
-                inside.setdefault(str(PurePosixPath(place)), host)
+    def of(cls, trees: Mapping[Path, str], masked: Iterable[str], program: str | None) -> "View":
+        """What shows for these trees.
+
+        Args:
+            trees: host path to path inside.
+            masked: paths inside that show an empty folder.
+            program: what a runtime finds under /proc/self/exe. There is no /proc but for that one link, without which
+                deno ends.
+        """
+        inside = {str(PurePosixPath(place)): host for host, place in trees.items()}
         ordered = tuple(sorted(inside.items()))
         empty = tuple(sorted(place for place in set(masked) if _is_folder(place, ordered)))
-        return cls(ordered, empty, tuple(_links(inside)))
+        own = (("/proc/self/exe", program),) if program else ()
+        return cls(ordered, empty, (*_links(inside), *own))
 
 
 def find_bubblewrap() -> Bubblewrap | None:

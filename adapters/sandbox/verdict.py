@@ -13,6 +13,7 @@ __all__ = ["decide", "signal_name"]
 
 _TOO_LARGE = ("TooLargeError", "TooLarge")  # what a guest says of a value that is over max_output_bytes
 _LISTED = 5
+_ABORTS = (signal.SIGABRT, signal.SIGILL, signal.SIGTRAP)  # by which V8 and the BEAM end when they get no more memory
 
 
 def decide(ended: Ended, report: GuestReport, policy: Policy) -> tuple[Status, str]:
@@ -57,6 +58,11 @@ def _by_signal(ended: Ended, policy: Policy) -> tuple[Status, str] | None:
     used_up = ended.cpu_ms is not None and ended.cpu_ms >= policy.max_cpu_time
     if number == signal.SIGXCPU or (number == signal.SIGKILL and used_up):
         return Status.TIMED_OUT, f"It used more than {policy.max_cpu_time} ms of CPU time (max_cpu_time)."
+    if number in _ABORTS and (ended.peak_memory_bytes or 0) >= policy.max_memory_mb << 20:
+        return Status.OUT_OF_MEMORY, (
+            f"It used more than {policy.max_memory_mb} MiB of memory (max_memory_mb), and its runtime gave up "
+            f"({signal_name(number)})."
+        )
     if number == signal.SIGSYS:
         return Status.KILLED, "It made a system call of another architecture, which ends it (SIGSYS)."
     return Status.KILLED, f"It was ended by {signal_name(number)}."
