@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from host import ExecutionRequest, ExecutionResult, Host, Limits, Status, build_host, load_settings
-from host.testing.traces import adopt_orphans, look, settled
+from host.testing.traces import adopt_orphans, descendants
 
 PROGRAMS = Path(__file__).parent / "programs"
 _HEADER = re.compile(r"^(?:#|//) (tries|expect|limits|runs): (.+)$", re.MULTILINE)
@@ -85,7 +85,7 @@ class Canaries:
     def __init__(self, folder: Path) -> None:
         self.secret = f"canary-{secrets.token_hex(8)}"
         self.environment_secret = f"secret-{secrets.token_hex(8)}"
-        self._file = folder / f"canary-file-{secrets.token_hex(4)}"
+        self._file = folder / f"bait-{secrets.token_hex(4)}"
         self._file.write_text(self.secret)
         self._file.chmod(0o666)  # any user may read and write it: only the wall keeps it safe
         self._before = os.environ.get(_SECRET_NAME)
@@ -170,12 +170,31 @@ def languages_of(host: Host, wall: str) -> tuple[str, ...]:
     return host.registry.get(wall).capabilities().languages
 
 
+def strays(within_s: float = 2.0) -> list[str]:
+    """Descendants of this process that are no workers of the host's own, once those that end now have ended."""
+    deadline = time.monotonic() + within_s
+    while left := [f"{pid} {name}" for pid, name in descendants().items() if not _is_worker(pid, name)]:
+        if time.monotonic() > deadline:
+            return [f"processes are left: {', '.join(left)}"]
+        time.sleep(0.02)
+    return []
+
+
+def _is_worker(pid: int, name: str) -> bool:
+    """Whether the host keeps this process between runs: a parsing worker, or one of monty's."""
+    if name.startswith("monty"):
+        return True
+    try:
+        return b"policies.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return True  # it has ended
+
+
 async def run(host: Host, canaries: Canaries, attack: Attack, wall: str, *, alone: bool = True) -> list[str]:
     """Run one attack as often as it asks; what went wrong, one sentence each.
 
     ``alone`` is false where others run beside it, so that nobody can say whose processes they are.
     """
-    before = look()
     requests = [
         ExecutionRequest(
             code=attack.code,
@@ -197,7 +216,7 @@ async def run(host: Host, canaries: Canaries, attack: Attack, wall: str, *, alon
     allowed_s = attack.runs * (_LIMITS | attack.limits)["max_execution_time"] / 1000 + 10
     if spent_s > allowed_s:
         wrong.append(f"it held the host for {spent_s:.1f} s")
-    left = await asyncio.to_thread(settled, before) if alone else []
+    left = await asyncio.to_thread(strays) if alone else []
     return wrong + canaries.harm() + left
 
 
@@ -214,7 +233,12 @@ def _judge(attack: Attack, result: ExecutionResult, canaries: Canaries, wall: st
     wrong += [
         f"{secret} is in the result" for secret in (canaries.secret, canaries.environment_secret) if secret in whole
     ]
-    if result.status is Status.SUCCEEDED and wall == "sandbox" and "held" not in result.stdout:
+    if (
+        result.status is Status.SUCCEEDED
+        and wall == "sandbox"
+        and "held" not in result.stdout
+        and attack.expect == (Status.SUCCEEDED,)
+    ):
         wrong.append("it said nothing of what held it")
     if wrong:
         wrong.append(f"status {result.status}, stdout {result.stdout[-600:]!r}, stderr {result.stderr[-600:]!r}")
@@ -238,10 +262,9 @@ async def _main(wall: str, at_once: int, only: str) -> int:
                 async with gate:
                     return attack.id, await run(host, canaries, attack, wall, alone=at_once == 1)
 
-            before = look()
             results = [
                 *await asyncio.gather(*map(one, chosen)),
-                ("afterwards", await asyncio.to_thread(settled, before)),
+                ("afterwards", await asyncio.to_thread(strays)),
             ]
     wrong = {name: sentences for name, sentences in results if sentences}
     sys.stdout.write(json.dumps({"uid": os.getuid(), "ran": len(chosen), "wrong": wrong}, indent=1))

@@ -49,13 +49,23 @@ class Site:
 
     def understudy(self, *arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run the command ``understudy``."""
-        return self.run("-c", "from host.cli.main import run; run()", *arguments, check=check, **environment)
+        return self.run(
+            "-c", "import sys; from host.cli.main import run; sys.exit(run())", *arguments, check=check, **environment
+        )
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
     """An empty folder of distributions."""
     folder = tmp_path / "site"
+    folder.mkdir()
+    return Site(folder)
+
+
+@pytest.fixture(scope="module")
+def new_site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """An empty folder of distributions for a whole module."""
+    folder = tmp_path_factory.mktemp("module") / "site"
     folder.mkdir()
     return Site(folder)
 

@@ -42,16 +42,32 @@ asyncio.run(main())
 """
 
 
+@pytest.fixture(scope="module")
+def broken_site(new_site):
+    """A folder with every kind of broken plugin."""
+    for kind, (code, _) in _BROKEN.items():
+        new_site.write(f"broken-{kind}", "1.2.3", "broken_" + kind.replace("-", "_"), code)
+    return new_site
+
+
+@pytest.fixture(scope="module")
+def listed(broken_site):
+    """What ``understudy plugins`` says beside all of them."""
+    return json.loads(broken_site.understudy("plugins", "--json").stdout)
+
+
 @pytest.mark.parametrize("kind", _BROKEN)
-def test_it_is_named_and_dropped(site, kind: str) -> None:
-    """``understudy plugins`` shows distribution, version and reason; the built-in plugins are all there."""
-    code, said = _BROKEN[kind]
-    site.write(f"broken-{kind}", "1.2.3", "broken_" + kind.replace("-", "_"), code)
-    plugins = json.loads(site.understudy("plugins", "--json").stdout)
-    (broken,) = plugins["broken"]
-    assert (broken["distribution"], broken["version"]) == (f"broken-{kind}", "1.2.3")
-    assert said in broken["reason"]
-    assert "host.builtin" in {each["name"] for each in plugins["loaded"]}
+def test_it_is_named_and_dropped(listed, kind: str) -> None:
+    """``understudy plugins`` shows distribution, version and reason, once."""
+    (broken,) = [each for each in listed["broken"] if each["distribution"] == f"broken-{kind}"]
+    assert broken["version"] == "1.2.3"
+    assert _BROKEN[kind][1] in broken["reason"]
+
+
+def test_the_others_are_all_there(listed) -> None:
+    """No broken plugin takes a built-in one with it."""
+    loaded = {each["name"] for each in listed["loaded"]}
+    assert {"host.builtin", "adapters.plugin", "policies.plugin", "readiness.plugin", "voice_handler.plugin"} <= loaded
 
 
 def test_a_name_that_is_taken(site) -> None:
@@ -64,11 +80,9 @@ def test_a_name_that_is_taken(site) -> None:
     assert "twin-a" in broken["reason"]
 
 
-def test_the_host_serves_beside_all_of_them(site) -> None:
+def test_the_host_serves_beside_all_of_them(broken_site) -> None:
     """With every kind of broken plugin installed at once a request is still answered, and all are named."""
-    for kind, (code, _) in _BROKEN.items():
-        site.write(f"broken-{kind}", "1.2.3", "broken_" + kind.replace("-", "_"), code)
-    answer = json.loads(site.run("-c", _RUNS).stdout.splitlines()[-1])
+    answer = json.loads(broken_site.run("-c", _RUNS).stdout.splitlines()[-1])
     assert answer["status"] in ("succeeded", "not_implemented")
     named = {distribution for _, distribution, _, _ in answer["broken"]}
     expected = {f"broken-{kind}" for kind in _BROKEN} - {
@@ -79,11 +93,9 @@ def test_the_host_serves_beside_all_of_them(site) -> None:
     assert expected <= named  # commands are asked for by the command line, not by the host
 
 
-def test_the_help_works_beside_all_of_them(site) -> None:
+def test_the_help_works_beside_all_of_them(broken_site) -> None:
     """The command line lists its own commands whatever a plugin does."""
-    for kind, (code, _) in _BROKEN.items():
-        site.write(f"broken-{kind}", "1.2.3", "broken_" + kind.replace("-", "_"), code)
-    done = site.understudy("--help")
+    done = broken_site.understudy("--help")
     assert "validate" in done.stdout
     assert "understudy plugins" in done.stdout
 

@@ -12,8 +12,8 @@ for name, way in ways.items():
     except (KeyError, AttributeError) as error:
         print("held:", name, error)
 try:
-    print("ESCAPED:", eval("__import__('os').popen('cat ' + path).read()", {"path": inputs["canary"]}) or "nothing" if False else "")
-except Exception as error:
+    print("ESCAPED:", eval("open(path).read()", {"path": inputs["canary"]}))
+except OSError as error:
     print("held:", error)
 try:
     text = __import__("os").popen("cat " + inputs["canary"] + " 2>/dev/null").read()
