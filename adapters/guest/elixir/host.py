@@ -16,7 +16,7 @@ from host.policy import Policy
 
 __all__ = ["ElixirGuest"]
 
-_SOURCE = Path(__file__).parent / "guest.exs"
+_SOURCES = sorted(Path(__file__).parent.glob("*.exs"))
 _ERLANG = "/runtime/erlang"
 _ELIXIR = "/runtime/elixir"
 _GUEST = "/runtime/guest"
@@ -114,8 +114,8 @@ class ElixirGuest:
 
     def _compiled(self, elixir: str, versions: str) -> Path:
         """The folder of the guest's compiled modules, made once for each version: compiling takes a second."""
-        source = _SOURCE.read_bytes()
-        folder = self._folder() / hashlib.sha256(source + versions.encode()).hexdigest()[:16]
+        sources = b"".join(path.read_bytes() for path in _SOURCES)
+        folder = self._folder() / hashlib.sha256(sources + versions.encode()).hexdigest()[:16]
         if folder.is_dir():
             return folder
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -123,7 +123,7 @@ class ElixirGuest:
         made.chmod(0o755)
         compiler = Path(elixir).with_name("elixirc")
         try:
-            command = [str(compiler), "-o", str(made), str(_SOURCE)]
+            command = [str(compiler), "-o", str(made), *map(str, _SOURCES)]
             subprocess.run(command, capture_output=True, timeout=120, check=True)
             os.rename(made, folder)  # whole or not at all, also when several hosts start at once
         except (OSError, subprocess.SubprocessError):

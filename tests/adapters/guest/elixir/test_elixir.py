@@ -31,7 +31,7 @@ def test_values_come_back_equal(run, typed_values, fingerprint):
 
 
 def test_each_type_has_its_elixir_form(run):
-    """Every wire type becomes the Elixir type that the table in guest.exs names."""
+    """Every wire type becomes the Elixir type that the table in values.exs names."""
     checks = {
         "is_nil(V)": None,
         "V === 1180591620717411303424": 2**70,
