@@ -139,6 +139,7 @@ def _main(
 
 def _ahead_of_time(arguments: Sequence[str]) -> None:
     """Take ``--config`` and ``--json`` before parsing: the first names the plugins that the parser needs to know of."""
+    session().forget()
     session().json = "--json" in arguments
     for place, argument in enumerate(arguments):
         if argument.startswith("--config="):

@@ -22,9 +22,17 @@ class Session:
         json: machine output was asked for.
     """
 
+    config_file: Path | None
+    given: dict[str, Any]
+    json: bool
+
     def __init__(self) -> None:
-        self.config_file: Path | None = None
-        self.given: dict[str, Any] = {}
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin a new call."""
+        self.config_file = None
+        self.given = {}
         self.json = False
 
     def configure(self, config_file: Path | None, assignments: list[str] | None) -> None:

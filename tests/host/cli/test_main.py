@@ -13,9 +13,9 @@ from host.models import Status
 ALL = [spec.name for spec in commands()]
 
 
-def test_help_names_every_command(understudy):
+def test_help_names_every_command(here):
     """The help lists the commands of the contract, each with its line."""
-    call = understudy("--help")
+    call = here("--help")
     assert call.code == 0
     for name in ("run", "validate", "adapters", "policies", "plugins", "doctor", "history", "show", "serve", "config"):
         assert f" {name} " in call.out
@@ -35,9 +35,9 @@ def test_help_imports_no_command():
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_every_command_has_help(understudy, name):
+def test_every_command_has_help(here, name):
     """Every command loads, says what it does, and takes --json, --config and --set."""
-    call = understudy(name, "--help")
+    call = here(name, "--help")
     assert call.code == 0, call.err
     for option in ("--json", "--config", "--set"):
         assert f" {option} " in call.out
@@ -71,22 +71,22 @@ def test_every_status_has_its_exit_code():
 @pytest.mark.parametrize(
     "arguments", [["rnu"], ["run"], ["run", "a.py", "-c", "1"], ["run", "--nope"], ["--set", "x", "config"]]
 )
-def test_bad_usage(understudy, arguments):
+def test_bad_usage(here, arguments):
     """Bad usage ends with 2, nothing on stdout, a sentence on stderr."""
-    call = understudy(*arguments)
+    call = here(*arguments)
     assert call.code == 2
     assert call.out == ""
     assert call.err.strip()
 
 
-def test_a_misspelt_command_is_guessed(understudy):
+def test_a_misspelt_command_is_guessed(here):
     """A command that does not exist comes with the one that was meant."""
-    assert "Did you mean 'run'?" in understudy("rnu").err
+    assert "Did you mean 'run'?" in here("rnu").err
 
 
-def test_errors_are_problems_with_json(understudy):
+def test_errors_are_problems_with_json(here):
     """With --json an error is one JSON object on stderr, and stdout stays empty."""
-    call = understudy("config", "--json", UNDERSTUDY_SERVER__PORT="x")
+    call = here("config", "--json", UNDERSTUDY_SERVER__PORT="x")
     assert (call.code, call.out) == (2, "")
     problem = json.loads(call.err)
     assert problem["type"] == "configuration"
@@ -94,14 +94,14 @@ def test_errors_are_problems_with_json(understudy):
     assert problem["exit_code"] == 2
 
 
-def test_config_shows_values_and_origins(understudy, tmp_path):
+def test_config_shows_values_and_origins(here, tmp_path):
     """Each value stands with where it came from, whichever side of the command --config and --set stand on."""
     (tmp_path / "mine.toml").write_text('locale = "de-DE"\n')
     for before, after in (
         ([], ["--config", "mine.toml", "--set", "server.port=1"]),
         (["--config", "mine.toml", "--set", "server.port=1"], []),
     ):
-        call = understudy(
+        call = here(
             *before, "config", *after, "--json", UNDERSTUDY_LOGS__LEVEL="error", UNDERSTUDY_SERVER__API_KEYS="hush"
         )
         assert call.json["locale"] == {"value": "de-DE", "origin": "file mine.toml:1"}
@@ -109,22 +109,22 @@ def test_config_shows_values_and_origins(understudy, tmp_path):
         assert call.json["logs.level"] == {"value": "error", "origin": "environment UNDERSTUDY_LOGS__LEVEL"}
         assert call.json["server.host"] == {"value": "127.0.0.1", "origin": "default"}
         assert "hush" not in call.out
-    assert "server.port" in understudy("config").out
+    assert "server.port" in here("config").out
 
 
-def test_the_file_may_be_named_by_the_environment(understudy, tmp_path):
+def test_the_file_may_be_named_by_the_environment(here, tmp_path):
     """UNDERSTUDY_CONFIG names the file; --config goes before it."""
     (tmp_path / "one.toml").write_text('locale = "fr"\n')
     (tmp_path / "two.toml").write_text('locale = "de"\n')
-    assert understudy("config", "--json", UNDERSTUDY_CONFIG="one.toml").json["locale"]["value"] == "fr"
-    call = understudy("config", "--config", "two.toml", "--json", UNDERSTUDY_CONFIG="one.toml")
+    assert here("config", "--json", UNDERSTUDY_CONFIG="one.toml").json["locale"]["value"] == "fr"
+    call = here("config", "--config", "two.toml", "--json", UNDERSTUDY_CONFIG="one.toml")
     assert call.json["locale"]["value"] == "de"
 
 
-def test_broken_configuration_does_not_break_the_help(understudy):
+def test_broken_configuration_does_not_break_the_help(here):
     """The help works whatever the configuration says; the commands complain."""
-    assert understudy("--help", UNDERSTUDY_NONSENSE="1").code == 0
-    call = understudy("config", UNDERSTUDY_NONSENSE="1")
+    assert here("--help", UNDERSTUDY_NONSENSE="1").code == 0
+    call = here("config", UNDERSTUDY_NONSENSE="1")
     assert call.code == 2
     assert "UNDERSTUDY_NONSENSE" in call.err
 
