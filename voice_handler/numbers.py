@@ -49,7 +49,7 @@ def number(value: int | float | Decimal) -> str:
         return "minus infinity" if exact < 0 else "infinity"
     if exact == 0:
         return "zero"
-    if abs(exact) >= _ROUND_FROM or abs(exact) < Decimal("0.0001"):
+    if exact.copy_abs() >= _ROUND_FROM or exact.copy_abs() < Decimal("0.0001"):  # abs() would round
         return _rounded(exact)
     return _fixed(exact)
 

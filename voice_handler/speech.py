@@ -66,7 +66,7 @@ def in_words(value: Any) -> str:
 def money(amount: Decimal | int, currency: str) -> str:
     """An amount of money: ``one thousand two hundred thirty-four dollars and fifty cents``."""
     exact = Decimal(amount)
-    if not exact.is_finite() or abs(exact) >= 10**15:
+    if not exact.is_finite() or exact.copy_abs() >= 10**15:
         return f"{number(exact)} {_currency_name(currency)}"
     one, many, small_one, small_many = _CURRENCIES.get(currency, (_currency_name(currency),) * 2 + ("cent", "cents"))
     shown = exact.quantize(Decimal("0.01") if small_one else Decimal(1), rounding=ROUND_HALF_UP)
