@@ -3,7 +3,7 @@
 Each program below ``programs/<language>/`` begins with comments: ``tries:`` what it attempts, ``expect:`` the statuses
 that mean that it was contained (succeeded by default: it ran to its end and reached nothing), ``limits:`` limits of its
 own, ``runs:`` how often it runs ("2", or "2 at once"). A line that begins with ``held`` says what refused it, one that
-begins with ``ESCAPED`` what did not. Run as a script it prints one JSON object and ends with 1 where anything escaped.
+begins with ``ESCAPED`` what did not. As a script it says all in one line of JSON at its end.
 """
 
 import argparse
@@ -252,7 +252,7 @@ async def _main(wall: str, at_once: int, only: str) -> int:
         async with host_under_attack(folder) as (host, canaries):
             reason = not_ready(host, wall)
             if reason:
-                sys.stdout.write(json.dumps({"uid": os.getuid(), "not_ready": reason}))
+                sys.stdout.write(json.dumps({"uid": os.getuid(), "not_ready": reason}) + "\n")
                 return 2
             spoken = languages_of(host, wall)
             chosen = [attack for attack in attacks() if attack.language in spoken and re.search(only, attack.id)]
@@ -267,7 +267,7 @@ async def _main(wall: str, at_once: int, only: str) -> int:
                 ("afterwards", await asyncio.to_thread(strays)),
             ]
     wrong = {name: sentences for name, sentences in results if sentences}
-    sys.stdout.write(json.dumps({"uid": os.getuid(), "ran": len(chosen), "wrong": wrong}, indent=1))
+    sys.stdout.write(json.dumps({"uid": os.getuid(), "ran": len(chosen), "wrong": wrong}) + "\n")
     return 1 if wrong else 0
 
 

@@ -99,7 +99,7 @@ def test_sandbox_contains_as_an_ordinary_user() -> None:
         timeout=280,
     )
     assert done.returncode in (0, 1, 2), done.stderr
-    report = json.loads(done.stdout)
+    report = json.loads(done.stdout.splitlines()[-1])
     assert report["uid"] == _NOBODY
     if "not_ready" in report:
         _skip_or_fail(f"the sandbox is not ready for an ordinary user: {report['not_ready']}")

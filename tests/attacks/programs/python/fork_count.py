@@ -1,4 +1,5 @@
 # tries: have more processes at a time than the policy allows
+# expect: succeeded out_of_memory
 import os
 import time
 started = 0
