@@ -71,15 +71,16 @@ def _run(request, report_fd):
     report = channels.Report(report_fd, request["max_value_bytes"])
     tracebacks.install(request["code"], request.get("environment"))
     program = Program(request["code"], values.decode(request["inputs"]), request["allowed_imports"])
+    _deepen()
+    code, failure = 0, None
     try:
         program.run()
-        code = 0
-    except SystemExit as error:
-        reserve.clear()
-        code = _exit_code(error, report)
     except BaseException as error:
         reserve.clear()
-        code = _fail(error, report)
+        failure = error
+    if failure is not None:  # no longer being handled, so that a hook of the program's sees what it would in CPython
+        code = _exit_code(failure, report) if isinstance(failure, SystemExit) else _fail(failure, report)
+        failure = None
     _quiet()
     _join_threads()
     if code == 0 and report.is_mine():
@@ -104,6 +105,14 @@ def prepare():
         return
     if here != "/":
         sys.path.insert(0, here)
+
+
+def _deepen():
+    """Let the program recurse as deep as if no frames of ours were below it."""
+    depth, frame = int(sys.version_info < (3, 12)), sys._getframe()  # before 3.12 the call of eval counts too
+    while frame is not None:
+        depth, frame = depth + 1, frame.f_back
+    sys.setrecursionlimit(sys.getrecursionlimit() + depth)
 
 
 def _exit_code(error, report):

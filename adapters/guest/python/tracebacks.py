@@ -149,10 +149,25 @@ def _show(kind, error, tb):
     lines = _lines(_state["code"])
     linecache.cache[FILE] = (len(_state["code"]), None, lines, FILE)  # whatever files lie in the work folder
     text = "".join(traceback.format_exception(kind, error, tb))
+    if isinstance(error, (AttributeError, NameError)) and (3, 10) <= sys.version_info < (3, 12):
+        text = text[:-1] + _suggestion(kind, error, tb) + "\n"
     stream = sys.stderr
     if stream is not None:
         stream.write(text)
         stream.flush()
+
+
+def _suggestion(kind, error, tb):
+    """CPython's "Did you mean", which before 3.12 only the traceback printer in C knows."""
+    import io
+
+    held, sys.stderr = sys.stderr, io.StringIO()
+    try:
+        sys.__excepthook__(kind, error, tb)
+        said = sys.stderr.getvalue()
+    finally:
+        sys.stderr = held
+    return said[said.rfind(". Did you mean: ") :].rstrip("\n") if ". Did you mean: " in said else ""
 
 
 def _show_in_thread(args):

@@ -262,6 +262,12 @@ def test_forked_children_have_no_say(run_python):
     assert run_python(code).value == "parent"
 
 
+def test_tracebacks_suggest_names(run_python):
+    """A misspelt name gets CPython's suggestion, where that Python makes one."""
+    ended = run_python("total = 1\nprint(totl)")
+    assert ended.stderr.endswith("NameError: name 'totl' is not defined. Did you mean: 'total'?\n")
+
+
 def test_deep_recursion(run_python):
     """A program that recurses without end fails with RecursionError."""
     ended = run_python("def f():\n    return f()\nf()")
