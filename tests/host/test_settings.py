@@ -196,3 +196,10 @@ def test_settings_are_frozen():
         ServerSettings().port = 1
     with pytest.raises(TypeError):
         load_settings(environ={}).adapters.table("sandbox")["enabled"] = False
+
+
+def test_the_example_file_is_valid():
+    """The example of an operator's own file can be used as it stands."""
+    settings = load_settings(config_folder() / "local.example.toml", {})
+    assert settings.policies.folder == config_folder() / "policies"
+    assert not settings.adapters.enabled("monty")
