@@ -65,8 +65,9 @@ class PythonGuest:
     def launch(self, request: ExecutionRequest, policy: Policy, runtime: Runtime) -> Launch:
         environment = self._environments.get(policy.guest_environment)
         trees = dict(PYTHON_FILES)
-        if environment.site is not None:
-            trees[environment.site] = SITE
+        site = environment.site if runtime.version.startswith(environment.python + ".") else None
+        if site is not None:
+            trees[site] = SITE
             trees.update((Path(path), path) for path in environment.libraries)
         own = self._program is not None
         command = (str(runtime.program), "-I", "-S", "-X", "utf8", "-u", "/guest/python/main.py")
@@ -74,7 +75,7 @@ class PythonGuest:
             argv=command if own else ("python.main", "run"),
             frame=request_frame(request, policy, environment={"name": environment.name, "remedy": environment.remedy}),
             trees=trees,
-            environment={} if environment.site is None else _ENVIRONMENT,
+            environment={} if site is None else _ENVIRONMENT,
             in_process=not own,
             spare_memory_mb=_SPARE_MEMORY_MB,
         )
