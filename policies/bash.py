@@ -81,7 +81,7 @@ def _second_opinion(source: bytes, error: Mark) -> Mark | None:
     said = _BASH_SAYS.search(found.stderr.decode("utf-8", "replace"))
     if said is None:
         return error
-    line = int(said[1])
+    line = min(int(said[1]), source.count(b"\n") + 1)  # where the end comes too soon Bash names the line after it
     return error._replace(
         line=line, column=error.column if line == error.line else 1, message=f"SyntaxError: {said[2]}"
     )
