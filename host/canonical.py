@@ -55,7 +55,7 @@ def _es_number(number: float) -> str:
     if number == 0:
         return "0"
     sign, digits, exponent = decimal.Decimal(repr(number)).normalize().as_tuple()
-    assert isinstance(exponent, int)  # only NaN and infinity have another; they travel as tags
+    exponent = int(exponent)  # only NaN and infinity have a letter there; they travel as tags
     text = "".join(map(str, digits))
     point = len(text) + exponent  # where the decimal point stands, counted from the first digit
     if len(text) <= point <= 21:

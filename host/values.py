@@ -131,7 +131,7 @@ def loads(data, max_bytes=None):
     return decode(tree)
 
 
-def type_name(value):
+def type_name(value) -> str:
     """The type's name as the table above has it."""
     name = _NAMES.get(type(value))
     if name is not None:

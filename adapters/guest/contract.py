@@ -43,15 +43,18 @@ class Launch:
     """How to start one run inside the wall.
 
     Attributes:
-        argv: the program and its arguments, as paths inside the wall. For ``in_process`` guests: ``("module", "function")``.
-        frame: what the launcher writes to the program's stdin: a packed request frame, or the form that the guest reads.
+        argv: the program and its arguments, as paths inside the wall. For ``in_process`` guests: ``("module",
+            "function")``.
+        frame: what the launcher writes to the program's stdin: a packed request frame, or the form that the guest
+            reads.
         trees: more host paths to show read-only for this run (a guest environment), each with its path inside.
         environment: variables that the runtime itself needs; the policy's come on top.
         in_process: the guest is Python of the same version as the launcher: the launcher forks, and the child calls
             ``function(frame_bytes, report_fd)`` of ``module`` (importable with /guest on ``sys.path``) instead of starting
             an interpreter anew. The function ends the process and never comes back.
         spare_processes: threads and processes that the runtime itself needs beside the policy's ``max_processes``.
-        address_space_limits: whether RLIMIT_DATA may hold the memory limit (deno and the BEAM reserve more than they use).
+        address_space_limits: whether RLIMIT_DATA may hold the memory limit (deno and the BEAM reserve more than they
+            use).
         spare_memory_mb: what the runtime itself takes, given on top of the policy's ``max_memory_mb``.
         report_is_text: fd 3 carries the bare text of ``result`` and no frames (Bash).
     """
@@ -80,6 +83,7 @@ class Guest(Protocol):
         """How to run ``request``. Called for every run; it may parse the code, never run it.
 
         Raises:
-            ValueError: the inputs have no form in this language (NUL in a Bash variable); the message is for the caller.
+            ValueError: the inputs have no form in this language (NUL in a Bash variable); the message is for the
+                caller.
         """
         ...

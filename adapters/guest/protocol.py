@@ -7,19 +7,21 @@ fd       direction             carries
 ======== ===================== =========================================================================================
 0        host to guest         one request frame; then the program sees an empty stdin
 1, 2     program to host       stdout and stderr, raw
-3        guest to host         report frames: ``value``, ``display``, ``error``. The caller's code could write here too, so all
-                               of it is untrusted: it can only forge its own answer
-4        launcher to host      one outcome frame: how the program ended and what it used. The launcher runs inside the wall but
-                               the caller's code cannot reach it
+3        guest to host         report frames: ``value``, ``display``, ``error``. The caller's code could write here too,
+                               so all of it is untrusted: it can only forge its own answer
+4        launcher to host      how the program ended and what it used. The launcher runs inside the wall but the caller's
+                               code cannot reach it
 ======== ===================== =========================================================================================
 
 A frame is four bytes of length, big-endian, and that many bytes of UTF-8 JSON.
 
-Request: ``{"v": 1, "code", "language", "inputs": wire, "allowed_imports": [...] | null, "max_value_bytes": n}``; for guests
-with a guest environment also ``"environment": {"name", "remedy"}``, so that a missing package is named with its remedy.
+Request: ``{"v": 1, "code", "language", "inputs": wire, "allowed_imports": [...] | null, "max_value_bytes": n}``; for
+guests with a guest environment also ``"environment": {"name", "remedy"}``, so that a missing package is named with its
+remedy; for SQL also ``"memory_mb"``.
 
 Report: ``{"kind": "value", "value": wire}``, ``{"kind": "display", "mime", "data"}``,
-``{"kind": "error", "type", "message", "line", "column"}`` (uncaught exception or syntax error; the traceback itself goes to stderr).
+``{"kind": "error", "type", "message", "line", "column"}`` (uncaught exception, syntax error or exit code other than 0;
+the traceback itself goes to stderr).
 
 This file is part of the guest: standard library only, Python 3.9 to 3.15.
 """
