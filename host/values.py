@@ -96,7 +96,7 @@ def encode(value, depth=0):
         return _encode_opaque(value)
 
 
-def dumps(value):
+def dumps(value) -> bytes:
     """The wire form of ``value`` as UTF-8 JSON bytes.
 
     Raises:

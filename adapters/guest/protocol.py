@@ -9,8 +9,8 @@ fd       direction             carries
 1, 2     program to host       stdout and stderr, raw
 3        guest to host         report frames: ``value``, ``display``, ``error``. The caller's code could write here too,
                                so all of it is untrusted: it can only forge its own answer
-4        launcher to host      how the program ended and what it used. The launcher runs inside the wall but the caller's
-                               code cannot reach it
+4        launcher to host      how the program ended and what it used. The launcher runs inside the wall, but the
+                               caller's code cannot reach it
 ======== ===================== =========================================================================================
 
 A frame is four bytes of length, big-endian, and that many bytes of UTF-8 JSON.
