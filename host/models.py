@@ -250,7 +250,8 @@ class ExecutionRequest(BaseModel):
     @cached_property
     def inputs_wire(self) -> bytes:
         """The inputs in wire form: what a guest is given."""
-        return values.dumps(self.inputs)
+        wire: bytes = values.dumps(self.inputs)
+        return wire
 
     @cached_property
     def code_sha256(self) -> str:
@@ -302,7 +303,8 @@ class ExecutionResult(BaseModel):
     @property
     def value_type(self) -> str:
         """The name of the value's type, as in the table of ``host.values``."""
-        return values.type_name(self.value)
+        name: str = values.type_name(self.value)
+        return name
 
     @field_validator("value", mode="before")
     @classmethod
