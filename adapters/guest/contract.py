@@ -50,8 +50,8 @@ class Launch:
         trees: more host paths to show read-only for this run (a guest environment), each with its path inside.
         environment: variables that the runtime itself needs; the policy's come on top.
         in_process: the guest is Python of the same version as the launcher: the launcher forks, and the child calls
-            ``function(frame_bytes, report_fd)`` of ``module`` (importable with /guest on ``sys.path``) instead of starting
-            an interpreter anew. The function ends the process and never comes back.
+            ``function(frame_bytes, report_fd)`` of ``module`` (importable with /guest on ``sys.path``) instead of
+            starting an interpreter anew. The function ends the process and never comes back.
         spare_processes: threads and processes that the runtime itself needs beside the policy's ``max_processes``.
         address_space_limits: whether RLIMIT_DATA may hold the memory limit (deno and the BEAM reserve more than they
             use).
