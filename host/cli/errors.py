@@ -5,7 +5,7 @@ import sys
 import traceback
 from typing import TYPE_CHECKING
 
-from host.cli.terminal import complain
+from host.cli.terminal import complain, joined
 from host.errors import (
     AdapterError,
     ConfigurationError,
@@ -93,7 +93,7 @@ def report(error: BaseException, *, as_json: bool) -> int:
         problem = {"type": kind, "title": title, "detail": detail, "remedy": remedy, "exit_code": code}
         sys.stderr.write(json.dumps(problem) + "\n")
     else:
-        complain(" ".join(part for part in (_sentence(detail), remedy) if part))
+        complain(joined(_sentence(detail), remedy))
     return code
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from host.cli.terminal import EscapeStripper, console, printable, write
+from host.cli.terminal import EscapeStripper, console, joined, printable, write
 from host.interface import DisplayEvent, OutputEvent
 from host.models import ExecutionResult, Explanation, Risk, Status
 from host.values import Image, Opaque, Table, type_name
@@ -76,7 +76,7 @@ def show_risks(risks: Iterable[Risk]) -> None:
     """What validation found, a line each."""
     for risk in risks:
         place = f"line {risk.line}, column {risk.column}: " if risk.line else ""
-        console().print(printable(f"{risk.severity.value}  {risk.rule}  {place}{risk.message} {risk.remedy}".rstrip()))
+        console().print(printable(f"{risk.severity.value}  {risk.rule}  {place}{joined(risk.message, risk.remedy)}"))
 
 
 def save_files(result: ExecutionResult, folder: Path | None) -> list[str]:
@@ -143,7 +143,7 @@ def _passed_over(result: ExecutionResult, prefer: list[str]) -> list[str]:
 
 
 def _why_not(each: Explanation) -> str:
-    return f"{each.adapter}: {each.reason} {each.remedy}".rstrip()
+    return f"{each.adapter}: {joined(each.reason, each.remedy)}"
 
 
 def _usage(result: ExecutionResult) -> str:

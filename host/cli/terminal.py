@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["EscapeStripper", "complain", "console", "print_json", "printable", "waiting"]
+__all__ = ["EscapeStripper", "complain", "console", "joined", "print_json", "printable", "waiting"]
 
 _SEQUENCE = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor moves
@@ -49,6 +49,14 @@ def printable(text: str) -> str:
     """``text`` without anything that steers a terminal."""
     stripper = EscapeStripper()
     return stripper.feed(text) + stripper.flush()
+
+
+def joined(reason: str, remedy: str) -> str:
+    """A reason and what to do about it, as two sentences."""
+    reason = reason.strip()
+    if reason and remedy and reason[-1] not in ".!?:":
+        reason += "."
+    return f"{reason} {remedy}".strip()
 
 
 @cache

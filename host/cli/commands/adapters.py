@@ -5,7 +5,7 @@ from typing import Any
 
 from host.cli.options import JsonOption
 from host.cli.session import session
-from host.cli.terminal import console, print_json, printable, waiting
+from host.cli.terminal import console, joined, print_json, printable, waiting
 from host.cli.views import adapter_views
 from host.host import build_host
 from host.logs import set_up_logs
@@ -39,7 +39,7 @@ def _show(view: dict[str, Any]) -> None:
     out = console()
     out.print(printable(view["name"]), style="bold" if out.is_terminal else None, end="")
     out.print(printable(f"  {_state(view)}  {view['version'] or ''}  {view['summary']}"))
-    told = [("why", f"{view['reason']} {view['remedy']}".strip()), ("languages", ", ".join(view["languages"]))]
+    told = [("why", joined(view["reason"], view["remedy"])), ("languages", ", ".join(view["languages"]))]
     traits = [name for name in ("runs_code", "files", "sessions", "streaming", "remote", "priced") if view[name]]
     told.append(("can", ", ".join(trait.replace("_", " ") for trait in traits)))
     by_level: dict[str, list[str]] = {}

@@ -6,7 +6,7 @@ from typing import Any
 from host.cli.errors import FAILED, exit_code_for_error
 from host.cli.options import JsonOption
 from host.cli.session import session
-from host.cli.terminal import console, print_json, printable, waiting
+from host.cli.terminal import console, joined, print_json, printable, waiting
 from host.cli.views import adapter_views, plugin_views
 from host.errors import UnderstudyError
 from host.host import Host, build_host
@@ -80,4 +80,4 @@ def _line(name: str, ok: bool, reason: str, remedy: str) -> None:
     out = console()
     style = ("green" if ok else "red") if out.is_terminal else None
     out.print("ok  " if ok else "-   ", style=style, end="")
-    out.print(printable(f"{name}: {reason} {'' if ok else remedy}".rstrip()))
+    out.print(printable(f"{name}: {joined(reason, '' if ok else remedy)}"))
