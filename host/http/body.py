@@ -8,6 +8,7 @@ import asyncio
 import json
 import math
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
 from fastapi import Request
@@ -24,8 +25,13 @@ _LARGE_BYTES = 1_048_576
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
-async def read(request: Request, model: type[_Model]) -> _Model:
+async def read(request: Request, model: type[_Model], prepare: Callable[[_Model], object] = lambda _: None) -> _Model:
     """The body as a model. A large one is parsed in a thread, so that the others are not kept waiting.
+
+    Args:
+        request: the HTTP request.
+        model: what the body has to be.
+        prepare: called in that thread with a large one, to compute what is wanted of it later.
 
     Raises:
         RequestError: it is too long, not JSON, or not what the model wants.
@@ -37,21 +43,23 @@ async def read(request: Request, model: type[_Model]) -> _Model:
         raise UnsupportedMediaType(said, remedy="Send JSON with `Content-Type: application/json`.")
     raw = await request.body()
     if len(raw) > _LARGE_BYTES:
-        return await asyncio.to_thread(_parse, raw, model)
+        return await asyncio.to_thread(_parse, raw, model, prepare)
     return _parse(raw, model)
 
 
-def _parse(raw: bytes, model: type[_Model]) -> _Model:
-    _check(raw)
+def _parse(raw: bytes, model: type[_Model], prepare: Callable[[_Model], object] = lambda _: None) -> _Model:
+    _check_strictly(raw)
     try:
-        return model.model_validate_json(raw, strict=True)
+        found = model.model_validate_json(raw, strict=True)
     except ValidationError as error:
         raise RequestValidationError(
             error.errors(include_url=False, include_input=False, include_context=False)
         ) from None
+    prepare(found)
+    return found
 
 
-def _check(raw: bytes) -> None:
+def _check_strictly(raw: bytes) -> None:
     try:
         text = raw.decode("utf-8")
         json.loads(

@@ -38,11 +38,16 @@ async def run(request: Request, host: TheHost) -> Response:
     An execution that is recorded is answered with 200, whatever its `status`: `denied`, `timed_out` and all the others
     too. The program is stopped and recorded as `cancelled` when the caller goes away before it has ended.
     """
-    execution = await body.read(request, ExecutionRequest)
+    execution = await body.read(request, ExecutionRequest, _hashed)
     result = await _run_while_wanted(request, host, execution)
     if result is None:
         return Response(status_code=499)  # never seen: nobody is there to read it
     return Response(result.model_dump_json(), media_type=_JSON)
+
+
+def _hashed(execution: ExecutionRequest) -> None:
+    """Compute what the record needs of a large request; the request remembers it."""
+    _ = execution.inputs_sha256, execution.inputs_wire
 
 
 async def _run_while_wanted(request: Request, host: Host, execution: ExecutionRequest) -> ExecutionResult | None:

@@ -117,8 +117,8 @@ def _narrowed(plain: Schema, name: str, own: Any) -> Schema:
         return plain | {"maximum": own}
     if name == "file_system_access":
         return {"enum": [each.value for each in FileSystemAccess if each.rank <= own.rank]}
-    if own is None:
-        return {"type": "array", "items": {"type": "string"}}
+    if own is None:  # any
+        return plain
     if isinstance(own, Mapping):
         fields = {key: {"const": value} for key, value in own.items()}
         return {"type": "object", "properties": fields, "additionalProperties": False}

@@ -73,7 +73,13 @@ class Rules:
     @hookimpl
     def named_policies(self, settings):
         yield Policy(name="strict")
-        yield Policy(name="data", max_execution_time=30_000, file_system_access="sandboxed", retain=Retain(inputs=True))
+        yield Policy(
+            name="data",
+            max_execution_time=30_000,
+            allowed_imports=None,
+            file_system_access="sandboxed",
+            retain=Retain(inputs=True),
+        )
 
     @hookimpl
     def validate_code(self, code, language, policy):
