@@ -5,7 +5,13 @@ from host.settings import load_settings
 from host.specs import AdapterSpec, load_target
 from host.testing import AdapterConformance
 
-_MUST_ACCEPT = {"sandbox": ("*",), "placeholder": ("*",)}
+_ON_MONTY = """last-expression result-wins no-value plain-names five-megabytes exception raises-late cpu-time memory
+output-flood value-da* value-decimal* value-int value-big*-int"""
+_MUST_ACCEPT = {
+    "sandbox": ("*",),
+    "placeholder": ("*",),
+    "monty": tuple(f"python-{name}" for name in _ON_MONTY.split()),
+}
 """By adapter: the programs that it may not decline. A wall with the real interpreters declines nothing."""
 
 
