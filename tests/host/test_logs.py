@@ -89,11 +89,7 @@ def test_console_form_has_no_colours_in_a_file(capsys):
 def test_no_import_sets_up_logs():
     """Importing the host leaves logging alone."""
     code = (
-        "import logging, structlog, host.host
-"
-        "assert not logging.getLogger().handlers
-"
-        "assert not structlog.is_configured()"
+        "import logging, structlog, host.host\nassert not logging.root.handlers\nassert not structlog.is_configured()"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
