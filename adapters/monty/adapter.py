@@ -182,4 +182,5 @@ def _limits(policy: Policy) -> dict[str, Any]:
         "max_feed_duration_secs": min(policy.max_execution_time, policy.max_cpu_time) / 1000,
         "max_memory": policy.max_memory_mb << 20,
         "max_suspensions": 100,
+        "max_recursion_depth": 999,  # as deep as the Python guest goes
     }

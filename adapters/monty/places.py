@@ -93,6 +93,8 @@ class Places:
     def _range(self, node: ast.Call) -> None:
         if self._looped(node) or self._searched(node) or isinstance(self.parent(node), ast.Starred):
             return
+        if self._taken_by_method(node, _AT_ONCE):
+            return
         if self._taken(node, _WHOLE | _LAZY | {"all", "any", "len"} | _ITERATORS):
             return
         self._no(node, "`range` as a value", "it comes back as text", "Write list(range(...)).")

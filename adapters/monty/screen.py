@@ -6,47 +6,22 @@ eager ``enumerate``, the order of a set ...) whether they stand where the differ
 
 import ast
 import builtins
-import re
-import string
 
 from adapters.monty import modules, table
+from adapters.monty.calls import check_call, check_formatted_value
 from adapters.monty.decline import Decline
 from adapters.monty.loops import changes_while_looping
 from adapters.monty.places import Places
+from adapters.monty.recursion import recursion_through_builtins
 
 __all__ = ["MAX_CODE_BYTES", "parse", "screen"]
 
 MAX_CODE_BYTES = 16_384
 """Longer code is not parsed in the host's process."""
 
-_BUILTIN_NAMES = frozenset(dir(builtins))
+_BUILTIN_NAMES = frozenset(dir(builtins)) - {"__name__"}
 _OPERATORS = (ast.operator, ast.unaryop, ast.boolop, ast.cmpop, ast.expr_context)
 _HELPERS = (ast.arguments, ast.arg, ast.keyword, ast.alias, ast.comprehension, ast.ExceptHandler, ast.Module)
-_TYPED_SPEC = re.compile(r".*[bcdeEfFgGoxX%]|.*,")
-_DATE_SPEC = re.compile(r"(?:[^%]|%[YmdHMSjBbAaIpy%])*")
-_NOT_A_NUMBER = re.compile(r"\s*[+-]?s?nan\d*\s*", re.IGNORECASE)
-_ONE_ARGUMENT = frozenset({"difference", "intersection", "isdisjoint", "issubset", "issuperset"}) | {
-    "symmetric_difference",
-    "union",
-}
-_KEYWORDS = {
-    "print": {"sep", "end", "flush"},
-    "sorted": {"key", "reverse"},
-    "sort": {"key", "reverse"},
-    "max": {"key", "default"},
-    "min": {"key", "default"},
-    "enumerate": {"start"},
-    "dumps": {"indent", "sort_keys", "separators", "ensure_ascii"},
-    "lru_cache": {"maxsize"},
-    "deque": {"maxlen"},
-    "quantize": {"rounding"},
-    "to_integral_value": {"rounding"},
-    "prod": {"start"},
-    "sum": {"start"},
-    "zip_longest": {"fillvalue"},
-    "timedelta": {"weeks", "days", "hours", "minutes", "seconds", "milliseconds", "microseconds"},
-}
-_SUMS_LIKE_MONTY = sum([0.1] * 10) != 1.0  # from Python 3.12 on, CPython adds floats with a compensation
 
 
 def parse(code: str) -> ast.Module:
@@ -98,6 +73,7 @@ class _Screen:
             self._node(node)
         self._places.check(self._class_names())
         changes_while_looping(self._tree)
+        recursion_through_builtins(self._tree)
 
     # --- names --------------------------------------------------------------------------------------------------------
 
@@ -208,19 +184,8 @@ class _Screen:
 
     def _check_Call(self, node: ast.Call) -> None:  # noqa: N802
         name = self._called(node.func)
-        if name is None:
-            return
-        given = {keyword.arg for keyword in node.keywords}
-        free = name in ("format", "dict", "update") or (isinstance(node.func, ast.Name) and node.func.id in self._bound)
-        if given and not free and not given <= _KEYWORDS.get(name, set()) - {None}:
-            raise Decline(node, f"a keyword argument of `{name}`", "monty may not know it")
-        special = getattr(self, f"_call_{name}", None)
-        if special is not None:
-            special(node)
-        if name in table.EXCEPTIONS:
-            self._exception(node, name)
-        if name in _ONE_ARGUMENT and len(node.args) != 1:
-            raise Decline(node, f"`.{name}` with {len(node.args)} arguments", "monty takes one")
+        if name is not None:
+            check_call(node, name)
 
     def _called(self, func: ast.AST) -> str | None:
         """The name of what is called, where it is not of the program's own making."""
@@ -230,97 +195,8 @@ class _Screen:
             return self._members[func.id][1] if func.id in self._members else func.id
         return func.attr if isinstance(func, ast.Attribute) else None
 
-    def _exception(self, node: ast.Call, name: str) -> None:
-        if len(node.args) > 1 or any(not _is_text(argument) for argument in node.args):
-            raise Decline(
-                node, f"`{name}` with anything but one text", "monty takes one text", "Write a text or an f-string."
-            )
-
-    def _call_round(self, node: ast.Call) -> None:
-        if len(node.args) != 1:
-            raise Decline(
-                node, "`round` to a number of digits", "the last digit of a float may differ", "Use Decimal.quantize."
-            )
-
-    def _call_sum(self, node: ast.Call) -> None:
-        if not _SUMS_LIKE_MONTY:
-            raise Decline(node, "`sum`", "this CPython adds floats in another way", "Add in a loop.")
-
-    def _call_float(self, node: ast.Call) -> None:
-        if any(
-            isinstance(each, ast.Constant) and isinstance(each.value, str) and _NOT_A_NUMBER.fullmatch(each.value)
-            for each in node.args
-        ):
-            raise Decline(node, "not a number (nan)", "in lists it compares in another way")
-
-    _call_Decimal = _call_float  # noqa: N815 - named after what is called
-
-    def _call_bytes(self, node: ast.Call) -> None:
-        raise Decline(node, "`bytes(...)`", "monty takes fewer kinds of arguments")
-
-    def _call_type(self, node: ast.Call) -> None:
-        if len(node.args) != 1 or node.keywords:
-            raise Decline(node, "`type` with several arguments", "it would make a class")
-
-    def _call_encode(self, node: ast.Call) -> None:
-        if any(
-            not (isinstance(each, ast.Constant) and str(each.value).lower() in ("utf-8", "utf8")) for each in node.args
-        ):
-            raise Decline(node, "an encoding", "monty knows few", "Use UTF-8.")
-
-    _call_decode = _call_encode
-
-    def _call_timedelta(self, node: ast.Call) -> None:
-        values = [*node.args, *(keyword.value for keyword in node.keywords)]
-        if len(node.args) > 3 or not all(_is_whole(each) for each in values):
-            raise Decline(node, "`timedelta` of what may be a fraction", "monty takes whole numbers", "Write int(...).")
-
-    def _call_strftime(self, node: ast.Call) -> None:
-        pattern = node.args[0] if len(node.args) == 1 else None
-        if not (
-            isinstance(pattern, ast.Constant) and isinstance(pattern.value, str) and _DATE_SPEC.fullmatch(pattern.value)
-        ):
-            raise Decline(
-                node, "this form of `strftime`", "only %Y %m %d %H %M %S %j %B %b %A %a %I %p %y are proven to agree"
-            )
-
-    def _call_replace(self, node: ast.Call) -> None:
-        if len(node.args) not in (2, 3) or (
-            isinstance(node.args[0], ast.Constant) and not isinstance(node.args[0].value, str)
-        ):
-            raise Decline(node, "this form of `.replace`", "that of dates takes other arguments in monty")
-
-    def _call_format(self, node: ast.Call) -> None:
-        if isinstance(node.func, ast.Name):
-            spec = node.args[1] if len(node.args) == 2 else None
-            specs: list[object] = [spec.value if isinstance(spec, ast.Constant) else None]
-        else:
-            pattern = node.func.value if isinstance(node.func, ast.Attribute) else None
-            if not (isinstance(pattern, ast.Constant) and isinstance(pattern.value, str)):
-                raise Decline(node, "`.format` of a text that is made by the program", "its fields cannot be checked")
-            specs = list(_specs(node, pattern.value))
-        if not all(isinstance(each, str) and (not each or _TYPED_SPEC.fullmatch(each)) for each in specs):
-            raise Decline(
-                node,
-                "a format without a type",
-                "monty pads what cannot be padded",
-                "End the format with its type, as in {:>10.2f}.",
-            )
-
     def _check_FormattedValue(self, node: ast.FormattedValue) -> None:  # noqa: N802
-        if node.format_spec is None or _is_text(node.value) or node.conversion != -1:
-            return
-        parts = node.format_spec.values if isinstance(node.format_spec, ast.JoinedStr) else []
-        text = "".join(str(part.value) if isinstance(part, ast.Constant) else "0" for part in parts)
-        if not (_TYPED_SPEC.fullmatch(text) and ("%" not in text[:-1])) and not (
-            "%" in text and _DATE_SPEC.fullmatch(text)
-        ):
-            raise Decline(
-                node,
-                "a format without a type in an f-string",
-                "monty pads what cannot be padded",
-                "Write {str(value):>10} or {value:>10.2f}.",
-            )
+        check_formatted_value(node)
 
     def _check_ExceptHandler(self, node: ast.ExceptHandler) -> None:  # noqa: N802
         if node.name is not None:
@@ -355,36 +231,6 @@ def _bound_names(tree: ast.Module) -> frozenset[str]:
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             bound.add(node.name)
     return frozenset(bound)
-
-
-def _is_text(node: ast.AST) -> bool:
-    """Whether the expression is text whatever happens."""
-    if isinstance(node, ast.Constant):
-        return isinstance(node.value, str)
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        return node.func.id in ("str", "repr")
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Mod):
-        return _is_text(node.left)
-    return isinstance(node, ast.JoinedStr)
-
-
-def _is_whole(node: ast.AST) -> bool:
-    """Whether the expression is a whole number whatever happens."""
-    if isinstance(node, ast.Constant):
-        return type(node.value) is int
-    if isinstance(node, ast.UnaryOp):
-        return _is_whole(node.operand)
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        return node.func.id in ("int", "len")
-    return False
-
-
-def _specs(node: ast.AST, pattern: str) -> list[str | None]:
-    try:
-        fields = [(name, spec) for _, name, spec, _ in string.Formatter().parse(pattern) if name is not None]
-    except ValueError:
-        raise Decline(node, "a malformed format", "its error is worded differently") from None
-    return [None if "." in name or "{" in (spec or "") else spec for name, spec in fields]
 
 
 _SPOKEN = {
