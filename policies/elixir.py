@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 __all__ = ["read"]
 
 _CORE = words("""
-    Access ArgumentError ArithmeticError Atom BadArityError BadFunctionError BadMapError Base Bitwise Calendar
-    CaseClauseError Collectable CondClauseError Date DateTime Enum Enumerable Exception Float Function
-    FunctionClauseError IO Inspect Integer Jason JSON Kernel KeyError Keyword List Macro Map MapSet MatchError
-    NaiveDateTime OptionParser Protocol Range Record Regex RuntimeError Stream String StringIO Time Tuple URI
-    UndefinedFunctionError Version WithClauseError :array :binary :calendar :dict :gb_sets :gb_trees :lists :maps
-    :math :orddict :ordsets :proplists :queue :sets :string :unicode :zlib
+    Access ArgumentError ArithmeticError Atom BadArityError BadFunctionError BadMapError Base Bitwise Bytes Calendar
+    CaseClauseError Collectable Complex CondClauseError Date DateTime Decimal Enum Enumerable Exception Float
+    Fraction Function FunctionClauseError IO Image Inspect Integer JSON Jason Kernel KeyError Keyword List Macro Map
+    MapSet MatchError NaiveDateTime OffsetTime Opaque OptionParser Protocol Range Record Regex RuntimeError Stream
+    String StringIO Table Time Timespan Tuple URI UndefinedFunctionError Version WithClauseError :array :binary
+    :calendar :dict :gb_sets :gb_trees :lists :maps :math :orddict :ordsets :proplists :queue :sets :string :unicode
+    :zlib
 """)
 """Modules that only compute: code may use them under every policy."""
 

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 __all__ = ["read"]
 
 _STEADY_GLOBALS = words("""
-    AggregateError Array ArrayBuffer BigInt BigInt64Array BigUint64Array Boolean DataView Error EvalError
-    Float32Array Float64Array Infinity Int16Array Int32Array Int8Array Iterator JSON Map Math NaN Number Object
-    Promise Proxy RangeError ReferenceError Reflect RegExp Set String Symbol SyntaxError TextDecoder TextEncoder
-    TypeError URIError Uint16Array Uint32Array Uint8Array Uint8ClampedArray WeakMap WeakSet arguments atob btoa
-    console decodeURI decodeURIComponent display encodeURI encodeURIComponent escape inputs isFinite isNaN
-    parseFloat parseInt queueMicrotask result structuredClone undefined unescape
+    AggregateError Array ArrayBuffer BigInt BigInt64Array BigUint64Array Boolean Complex DataView Decimal Duration
+    Error EvalError Float32Array Float64Array Fraction Image Infinity Int16Array Int32Array Int8Array Iterator JSON
+    Map Math NaN Number Object Opaque PlainDate PlainTime Promise Proxy RangeError ReferenceError Reflect RegExp Set
+    String Symbol SyntaxError Table TextDecoder TextEncoder TypeError URIError Uint16Array Uint32Array Uint8Array
+    Uint8ClampedArray WeakMap WeakSet arguments atob btoa console decodeURI decodeURIComponent display encodeURI
+    encodeURIComponent escape inputs isFinite isNaN parseFloat parseInt queueMicrotask result structuredClone
+    undefined unescape
 """)
 """Globals that give the same for the same arguments, but for what ``_UNSTEADY_PROPERTIES`` names."""
 

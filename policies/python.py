@@ -34,7 +34,7 @@ _PLAIN_DUNDERS = words("""
     __next__ __post_init__ __qualname__ __repr__ __setitem__ __str__ __sub__ __truediv__
 """)
 
-_RUNS_TEXT = frozenset(("eval", "exec", "compile"))
+_RUNS_TEXT = words("compile eval exec")
 _INTERNALS = words("""
     __bases__ __base__ __builtins__ __closure__ __code__ __getattribute__ __globals__ __import__ __loader__ __mro__
     __reduce__ __reduce_ex__ __spec__ __subclasses__ ag_frame cr_frame f_back f_builtins f_globals f_locals gi_frame
@@ -61,7 +61,7 @@ _OUTSIDE = {
 
 _ADDRESS_MAKERS = frozenset(("enumerate", "filter", "iter", "map", "object", "reversed", "zip"))
 _SHOWERS = frozenset(("ascii", "format", "print", "repr", "str"))
-_NAMED_BASES = frozenset(("Enum", "Flag", "IntEnum", "IntFlag", "NamedTuple", "Protocol", "StrEnum", "TypedDict"))
+_NAMED_BASES = words("Enum Flag IntEnum IntFlag NamedTuple Protocol StrEnum TypedDict")
 
 
 def read(code: str) -> Facts:
@@ -155,6 +155,8 @@ class _Reader:
         self._uses(node.module, node, tuple(alias.name for alias in node.names))
 
     def _uses(self, module: str, node: ast.AST, members: tuple[str, ...] = ()) -> None:
+        if module == "__future__":  # a switch of the parser, not a module
+            return
         line, offset = _place(node)
         self._notes.use(module, line, offset, members)
         top = module.partition(".")[0]
@@ -276,9 +278,8 @@ def _has_own_text(node: ast.ClassDef) -> bool:
         name = base.attr if isinstance(base, ast.Attribute) else getattr(base, "id", "")
         if name in _NAMED_BASES or name.endswith(("Error", "Exception", "Warning")):
             return True
-    for decorator in node.decorator_list:
-        if "dataclass" in ast.dump(decorator):
-            return True
+    if any("dataclass" in ast.dump(decorator) for decorator in node.decorator_list):
+        return True
     return any(isinstance(each, ast.FunctionDef) and each.name in ("__repr__", "__str__") for each in node.body)
 
 

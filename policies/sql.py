@@ -151,7 +151,7 @@ class _Reader:
         position = next(index for index, token in enumerate(self._tokens) if token.start == first.start)
         rest = " ".join(token.text for token in self._tokens[position : position + 8])  # a command's rest is one token
         following = rest.upper().split()
-        kind = following[0]
+        kind = following[0] if following else ""
         if kind in ("EXPLAIN", "ANALYZE"):
             following = [word for word in following[:3] if word not in ("EXPLAIN", "ANALYZE")]
             kind = following[0] if following else kind

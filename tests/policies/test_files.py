@@ -54,7 +54,7 @@ def test_effect_free_follows_from_what_is_enforced(named):
     assert is_effect_free(named["strict"])
     assert is_effect_free(named["standard"])
     assert not is_effect_free(named["strict"], session="s")
-    assert not is_effect_free(named["trusted"])
+    assert not is_effect_free(named["strict"].model_copy(update={"network_access": True}))
     advised = named["strict"].model_copy(update={"enforcement": {"network_access": Enforcement.ADVICE}})
     assert not is_effect_free(advised)
 

@@ -14,7 +14,7 @@ from policies.python import read
 @pytest.mark.parametrize(
     ("code", "names"),
     [
-        ("import math, json\nfrom datetime import date", []),
+        ("from __future__ import annotations\nimport math, json\nfrom datetime import date", []),
         ("import decimal", ["decimal"]),
         ("import os.path as p", ["os.path"]),
         ("from os import path", ["os"]),
