@@ -132,7 +132,7 @@ class Dispatcher:
         Raises:
             UnknownPolicy: there is none by that name.
         """
-        name = name or self._default_policy
+        name = self._default_policy if name is None else name
         try:
             return self._policies[name]
         except KeyError:
