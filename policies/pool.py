@@ -23,6 +23,7 @@ class ParsingPool:
     def __init__(self, size: int = 2) -> None:
         self._slots = asyncio.Semaphore(size)
         self._idle: list[Process] = []
+        self._closed = False
 
     async def read(self, code: str, language: str, deadline_s: float) -> Facts:
         """The facts of ``code``, from a worker.
@@ -44,7 +45,7 @@ class ParsingPool:
             except BaseException:  # cancelled: the worker is in the middle of something
                 await asyncio.shield(_end(worker))
                 raise
-            if answer["retires"]:
+            if answer["retires"] or self._closed:
                 await _end(worker)
             else:
                 self._idle.append(worker)
@@ -53,7 +54,8 @@ class ParsingPool:
         return Facts.from_json(answer["facts"])
 
     async def aclose(self) -> None:
-        """End the workers."""
+        """End the workers, the busy ones with their answer."""
+        self._closed = True
         while self._idle:
             await _end(self._idle.pop())
 
