@@ -175,7 +175,13 @@ class AdapterError(UnderstudyError):
     title = "The adapter failed"
 
     def __init__(
-        self, message: str, *, remedy: str = "", retryable: bool = False, may_have_started: bool = True, lost: bool = False
+        self,
+        message: str,
+        *,
+        remedy: str = "",
+        retryable: bool = False,
+        may_have_started: bool = True,
+        lost: bool = False,
     ) -> None:
         super().__init__(message, remedy=remedy)
         self.retryable = retryable

@@ -1,7 +1,7 @@
 """The hooks. A plugin is a module (or object) with functions marked ``@hookimpl`` that have these names.
 
-Each docstring states what a failure does: *isolated* (the plugin's contribution is dropped and shown), *fails closed* (the run is denied)
-or *observer* (logged, and the work goes on).
+Each docstring states what a failure does: *isolated* (the plugin's contribution is dropped and shown), *fails closed*
+(the run is denied) or *observer* (logged, and the work goes on).
 """
 
 from typing import TYPE_CHECKING, Any
@@ -78,8 +78,8 @@ def check_policy(request: "ExecutionRequest", policy: "Policy") -> "Refusal | No
 def validate_code(code: str, language: str, policy: "Policy") -> "Verdict | Awaitable[Verdict] | None":
     """What is wrong with the code under the policy; None for a language that this plugin does not know. Fails closed.
 
-    Every plugin's verdict counts: one ``denied`` denies, ``deterministic`` only if all that answer say so. Where no plugin
-    answers the run is denied. A slow validator returns an awaitable.
+    Every plugin's verdict counts: one ``denied`` denies, ``deterministic`` only if all that answer say so. Where no
+    plugin answers the run is denied. A slow validator returns an awaitable.
 
     Example::
 
@@ -197,5 +197,3 @@ def spoken_sentence(result: "ExecutionResult", locale: str) -> str | None:
             if locale == "tlh":
                 return in_klingon(result)
     """
-
-

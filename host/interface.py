@@ -1,8 +1,8 @@
 """The contract between the host and an execution back end.
 
-Who calls what: the host makes an adapter from its spec, calls ``start`` once, then ``check`` as often as readiness asks, and for each
-request ``accepts`` and at most one ``execute``; ``aclose`` ends its life. All calls come from one event loop; many ``execute`` calls
-run at the same time.
+Who calls what: the host makes an adapter from its spec, calls ``start`` once, then ``check`` as often as readiness
+asks, and for each request ``accepts`` and at most one ``execute``; ``aclose`` ends its life. All calls come from one
+event loop; many ``execute`` calls run at the same time.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -56,8 +56,8 @@ def discard(event: OutputEvent | DisplayEvent) -> None:
 class Capabilities(BaseModel):
     """What an adapter can do, truthfully, on this machine now.
 
-    ``enforcement`` holds a level for each of ``ENFORCED_FIELDS``; what is absent is ``none``. Where one language differs
-    (memory of JavaScript, say), ``enforcement_by_language`` overrides single fields.
+    ``enforcement`` holds a level for each of ``ENFORCED_FIELDS``; what is absent is ``none``. Where one language
+    differs (memory of JavaScript, say), ``enforcement_by_language`` overrides single fields.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -165,9 +165,10 @@ class Adapter(Protocol):
     async def execute(self, request: ExecutionRequest, policy: Policy, emit: Emit) -> ExecutionResult:
         """Run the request within ``policy`` and report what happened.
 
-        The program's own failure is a result. Cancelling the task stops the run: when ``CancelledError`` leaves this method the
-        program and all it started are dead, and nothing of it is left. The result's id, adapter, policy, provenance, explain and
-        times are the host's to fill in. What comes from the guest is untrusted: cap it and never let it choose the status.
+        The program's own failure is a result. Cancelling the task stops the run: when ``CancelledError`` leaves this
+        method the program and all it started are dead, and nothing of it is left. The result's id, adapter, policy,
+        provenance, explain and times are the host's to fill in. What comes from the guest is untrusted: cap it and
+        never let it choose the status.
 
         Raises:
             AdapterError: the wall failed, not the program.
@@ -198,5 +199,3 @@ class SessionAdapter(Adapter, Protocol):
     async def close(self, session: str) -> None:
         """End it. Closing what is closed already is no error."""
         ...
-
-

@@ -1,14 +1,13 @@
 """What comes in and what goes out: ``ExecutionRequest`` and ``ExecutionResult``, frozen, and their parts.
 
-In Python a value is a Python value (``Decimal``, ``date``, ``Table`` ...). In JSON it is the typed wire form of ``host.values``:
-``model_validate_json`` reads it and ``model_dump(mode="json")`` writes it.
+In Python a value is a Python value (``Decimal``, ``date``, ``Table`` ...). In JSON it is the typed wire form of
+``host.values``: ``model_validate_json`` reads it and ``model_dump(mode="json")`` writes it.
 """
 
 import base64
 import os
 import re
 import time
-from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
@@ -54,7 +53,8 @@ def new_id() -> str:
     """A new execution id: a UUIDv7, so that ids sort by time."""
     millis = time.time_ns() // 1_000_000
     bits = int.from_bytes(os.urandom(10), "big")
-    return str(UUID(int=(millis << 80) | (0x7 << 76) | ((bits >> 62) & 0xFFF) << 64 | (0b10 << 62) | (bits & ((1 << 62) - 1))))
+    high = (millis << 16) | 0x7000 | ((bits >> 62) & 0xFFF)
+    return str(UUID(int=(high << 64) | (0b10 << 62) | (bits & ((1 << 62) - 1))))
 
 
 class Status(StrEnum):
@@ -91,7 +91,10 @@ class Actor(BaseModel):
 
 
 class File(BaseModel):
-    """A file that goes into the work folder or comes out of it. In JSON its content is base64, as ``content_base64``."""
+    """A file that goes into the work folder or comes out of it.
+
+    In JSON its content is base64, as ``content_base64``.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
 
@@ -197,7 +200,8 @@ class Explanation(BaseModel):
 class ExecutionRequest(BaseModel):
     """One computation to run.
 
-    In Python ``inputs`` holds Python values; in JSON their wire form. A tag (``{"$type": ...}``) is read as one only in JSON.
+    In Python ``inputs`` holds Python values; in JSON their wire form. A tag (``{"$type": ...}``) is read as one only
+    in JSON.
     """
 
     model_config = _Frozen
@@ -297,7 +301,9 @@ class ExecutionResult(BaseModel):
     finished_at: datetime | None = None
     explain: tuple[Explanation, ...] = ()
     message: str | None = Field(default=None, description="the placeholder's answer")
-    fallback_action: str | None = Field(default=None, description="what a caller does instead, as describe_computation_only")
+    fallback_action: str | None = Field(
+        default=None, description="what a caller does instead, as describe_computation_only"
+    )
 
     @computed_field  # type: ignore[prop-decorator]
     @property

@@ -1,7 +1,7 @@
 """The typed records that plugins return from discovery hooks.
 
-They are plain dataclasses in a file of their own so that the CLI can list commands without importing pydantic. A ``target`` is a dotted
-string, ``package.module:attribute``, loaded on first use.
+They are plain dataclasses in a file of their own so that the CLI can list commands without importing pydantic. A
+``target`` is a dotted string, ``package.module:attribute``, loaded on first use.
 """
 
 import importlib
@@ -32,7 +32,7 @@ class AdapterSpec:
 
 @dataclass(frozen=True, slots=True)
 class CommandSpec:
-    """A CLI command. ``target`` is a typer-style function, or a ``typer.Typer`` for a group; ``summary`` is its line in the help."""
+    """A CLI command: ``target`` is a typer-style function, or a ``typer.Typer`` for a group; ``summary`` its help."""
 
     name: str
     target: str
@@ -58,7 +58,10 @@ class LanguageSpec:
 
 @dataclass(frozen=True, slots=True)
 class CheckSpec:
-    """One thing that ``understudy doctor`` looks at beside the adapters. ``target`` is an async function of the host that gives Findings."""
+    """One thing that ``understudy doctor`` looks at beside the adapters.
+
+    ``target`` is an async function of the host that gives ``Finding`` records.
+    """
 
     name: str
     target: str | Callable[..., Any]

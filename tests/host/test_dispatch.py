@@ -9,8 +9,8 @@ from host.dispatch import Dispatcher
 from host.errors import (
     AdapterError,
     DuplicateExecution,
-    NotSupportedYet,
     NothingCanServe,
+    NotSupportedYet,
     UnknownLanguage,
     UnknownPolicy,
     WidenedLimits,
@@ -35,7 +35,10 @@ class Scripted:
         self.runs = 0
         self._script = script
         self._capabilities = Capabilities(
-            version="7", languages=("python",), enforcement=dict.fromkeys(ENFORCED_FIELDS, Enforcement.WALL), **capabilities
+            version="7",
+            languages=("python",),
+            enforcement=dict.fromkeys(ENFORCED_FIELDS, Enforcement.WALL),
+            **capabilities,
         )
 
     def capabilities(self):
@@ -222,7 +225,7 @@ def hanging(began, ended_cleanly):
 
 
 async def test_cancel_stops_the_run_records_it_and_only_then_returns(dispatcher):
-    """After cancel() the adapter has ended, the record says cancelled, and the caller has the result with partial output."""
+    """After cancel() the adapter has ended and is recorded so, and the caller has the result with partial output."""
     began, stopped = asyncio.Event(), asyncio.Event()
     host = dispatcher(Scripted(hanging(began, stopped)))
     call = asyncio.create_task(host.execute(ExecutionRequest(code="1", id="x"), discard))
@@ -270,7 +273,7 @@ async def test_a_named_adapter_that_cannot_serve_is_denied(dispatcher):
 
 
 async def test_the_stand_in_answers_where_nothing_else_may(dispatcher):
-    """With a stand-in on the switchboard a request gets its answer; for a language it does not know, the host gives it."""
+    """With a stand-in a request gets its answer; for a language that it does not know, the host gives one."""
 
     async def stands_in(request, policy, emit):
         return ended(request, "not_implemented", message="soon")

@@ -49,7 +49,7 @@ def test_a_plugin_that_cannot_be_imported_is_named_and_dropped(error):
 
 def test_an_unknown_hook_drops_the_plugin_and_lists_the_hooks():
     """A misspelt hook is an error that says which hooks there are."""
-    plugins = loaded(odd=plugin(adaptors=lambda: []))
+    plugins = loaded(odd=plugin(adaptors=list))
     assert plugins.loaded == ()
     assert "unknown hook, adaptors" in plugins.broken[0].reason
     assert "adapters" in plugins.broken[0].reason
@@ -102,7 +102,8 @@ def test_a_contribution_under_a_name_that_is_taken_is_dropped():
 
 def test_a_discovery_hook_that_raises_leaves_the_others_in_place():
     """Discovery is isolated per plugin."""
-    plugins = loaded(bad=plugin(commands=_raises(KeyError("x"))), good=plugin(commands=lambda: [CommandSpec("ok", "m:f", "")]))
+    good = plugin(commands=lambda: [CommandSpec("ok", "m:f", "")])
+    plugins = loaded(bad=plugin(commands=_raises(KeyError("x"))), good=good)
     assert [each.name for each in plugins.commands()] == ["ok"]
     assert "KeyError" in plugins.broken[0].reason
 
@@ -140,7 +141,8 @@ async def test_validation_fails_closed():
     async def late(code):
         raise OSError("late")
 
-    for hooks in ({}, {"validate_code": lambda code: 1 / 0}, {"validate_code": lambda: "safe"}, {"validate_code": late}):
+    failing = ({"validate_code": lambda code: 1 / 0}, {"validate_code": lambda: "safe"}, {"validate_code": late})
+    for hooks in ({}, *failing):
         verdict = await loaded(one=plugin(**hooks)).validate("1", "python", POLICY)
         assert verdict.verdict == "denied"
         assert verdict.risks[0].rule == "validation-failed"
@@ -165,7 +167,8 @@ def test_observers_that_raise_do_not_stop_the_others():
     """Every observer is told, whatever the ones before it did."""
     seen = []
     plugins = loaded(
-        bad=plugin(execution_finished=lambda request: 1 / 0), good=plugin(execution_finished=lambda result: seen.append(result))
+        bad=plugin(execution_finished=lambda request: 1 / 0),
+        good=plugin(execution_finished=lambda result: seen.append(result)),
     )
     plugins.observe("execution_finished", request=REQUEST, result="r")
     assert seen == ["r"]
@@ -183,7 +186,7 @@ def test_the_latest_plugin_answers_first():
 
 def test_a_required_plugin_that_is_missing_refuses_the_start():
     """plugins.required names what must be there."""
-    with pytest.raises(PluginError, match="acme.*not installed"):
+    with pytest.raises(PluginError, match=r"acme.*not installed"):
         load_plugins(required=["acme"], use_entry_points=False)
 
 

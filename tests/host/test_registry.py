@@ -114,7 +114,8 @@ def test_adapters_out_of_service_are_explained_too():
     registry.add(Stub("ready"))
     registry.add(Stub("ill"))
     registry.leave_out("off", Refusal(rule="disabled", reason="it is disabled.", remedy="Enable it."))
-    checks = {"ready": CheckResult(ok=True, reason=""), "ill": CheckResult(ok=False, reason="no engine.", remedy="start it")}
+    ill = CheckResult(ok=False, reason="no engine.", remedy="start it")
+    checks = {"ready": CheckResult(ok=True, reason=""), "ill": ill}
     choice = registry.choose(ExecutionRequest(code="1"), OPEN, (), checks)
     by_name = {each.adapter: (each.reason, each.remedy) for each in choice.explain}
     assert by_name["ready"][1] == "Add 'ready' to adapters.prefer."
