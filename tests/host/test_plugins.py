@@ -49,7 +49,7 @@ def test_a_plugin_that_cannot_be_imported_is_named_and_dropped(error):
 
 def test_an_unknown_hook_drops_the_plugin_and_lists_the_hooks():
     """A misspelt hook is an error that says which hooks there are."""
-    plugins = loaded(odd=plugin(adaptors=list))
+    plugins = loaded(odd=plugin(adaptors=lambda: ()))
     assert plugins.loaded == ()
     assert "unknown hook, adaptors" in plugins.broken[0].reason
     assert "adapters" in plugins.broken[0].reason
