@@ -71,60 +71,103 @@ class Output:
 
 
 class Run:
-    """One program in a session of its own.
+    """One program in a session of its own. It runs in a thread; ``stop`` and ``expire`` may come from any other.
 
     Args:
         request: what to run.
         policy: what applies to it.
-        emit: takes the output as it comes.
-        session: a fresh session of the pool.
+        emit: takes the output as it comes, on the event loop that the run is made on.
     """
 
-    def __init__(self, request: ExecutionRequest, policy: Policy, emit: Emit, session: Any) -> None:
+    def __init__(self, request: ExecutionRequest, policy: Policy, emit: Emit) -> None:
         self._request = request
         self._policy = policy
-        self._session = session
-        self._pid: int = session.worker_pid
+        self._session: Any = None
+        self._lock = threading.Lock()
+        self._pid: int | None = None
+        self._stopped = False
+        self._expired = False
         self._clock = time.perf_counter()
-        self._output = Output(policy.max_output_bytes, emit, self.kill)
-        self._meter = _Meter(self._pid)
+        self._output = Output(policy.max_output_bytes, emit, self._kill)
+        self._meter: _Meter | None = None
 
-    def kill(self) -> None:
-        """End the worker at once."""
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self._pid, signal.SIGKILL)
+    @property
+    def pid(self) -> int | None:
+        """The worker, while the program runs."""
+        return self._pid
 
-    async def to_end(self, prepared: Prepared, inputs: dict[str, Any]) -> ExecutionResult:
-        """Run the program and ask for its value.
+    @property
+    def stopped(self) -> bool:
+        """Whether ``stop`` was called."""
+        return self._stopped
+
+    def stop(self) -> None:
+        """End the program at once, or see to it that it never starts."""
+        self._stopped = True
+        self._output.close()
+        self._kill()
+
+    def to_end(self, pool: Any, prepared: Prepared, inputs: dict[str, Any], limits: dict[str, Any]) -> ExecutionResult:
+        """Run the program in a fresh session and ask for its value. Blocks.
 
         Raises:
             AdapterError: the worker failed, not the program.
         """
         try:
-            async with asyncio.timeout(self._policy.max_execution_time / 1000 + _GRACE_S):
-                await self._session.feed_run(prepared.code, inputs=inputs, print_callback=self._output)
-                value = await self._value(prepared)
-        except TimeoutError:
-            self.kill()
-            return self._result(Status.TIMED_OUT, self._time_is_up())
-        except asyncio.CancelledError:
-            self._output.close()
-            self.kill()
-            await _gone(self._pid)
-            raise
+            with pool.checkout(
+                script_name=FILE, limits=limits, assert_message_annotations=False, os_policy={"sleep": "zero"}
+            ) as session:
+                return self._in_session(session, prepared, inputs)
+        except (OSError, RuntimeError) as error:  # TimeoutError is an OSError: no worker came free
+            why = f"no monty worker could be had: {error}"
+            raise AdapterError(why, retryable=True, may_have_started=False) from error
+        except monty.MontyError as error:  # lost as the session began or ended
+            raise AdapterError(f"the monty worker was lost: {error}") from error
+
+    def _in_session(self, session: Any, prepared: Prepared, inputs: dict[str, Any]) -> ExecutionResult:
+        with self._lock:
+            self._session = session
+            self._pid = session.worker_pid
+        self._meter = _Meter(session.worker_pid)
+        self._clock = time.perf_counter()
+        backstop = threading.Timer(self._policy.max_execution_time / 1000 + _GRACE_S, self._expire)
+        backstop.daemon = True
+        backstop.start()
+        try:
+            if self._stopped:
+                raise AdapterError("the run was stopped before it began.", may_have_started=False)
+            return self._program(prepared, inputs)
+        finally:
+            backstop.cancel()
+            with self._lock:
+                self._pid = None
+
+    def _program(self, prepared: Prepared, inputs: dict[str, Any]) -> ExecutionResult:
+        try:
+            self._session.feed_run(prepared.code, inputs=inputs, print_callback=self._output)
+            value = self._value(prepared)
         except monty.MontyError as error:
             return self._failed(error)
         except ValueFormatError as error:
-            return self._result(
-                Status.FAILED, f"ValueFormatError: the value of the program cannot be returned: {error}"
-            )
+            why = f"ValueFormatError: the value of the program cannot be returned: {error}"
+            return self._result(Status.FAILED, why, exit_code=1)
         return self._with_value(value)
 
-    async def _value(self, prepared: Prepared) -> Any:
+    def _expire(self) -> None:
+        """The backstop for what monty's own clock does not see: a worker that no longer answers."""
+        self._expired = True
+        self._kill()
+
+    def _kill(self) -> None:
+        with self._lock, contextlib.suppress(ProcessLookupError):
+            if self._pid is not None:
+                os.kill(self._pid, signal.SIGKILL)
+
+    def _value(self, prepared: Prepared) -> Any:
         for expression in prepared.expressions:
             code = TAKE_APART.replace("{expression}", expression)
             try:
-                return put_together(await self._session.feed_run(code))
+                return put_together(self._session.feed_run(code))
             except monty.MontyRuntimeError as error:
                 if not isinstance(error.exception(), NameError):
                     raise
@@ -159,7 +202,7 @@ class Run:
         return self._result(Status.FAILED, _said(error) + where, exit_code=1)
 
     def _crashed(self, error: Any) -> ExecutionResult:
-        if error.timed_out:
+        if error.timed_out or self._expired:
             return self._result(Status.TIMED_OUT, self._time_is_up())
         found = _SIGNAL.search(str(error))
         if found is None:
@@ -170,8 +213,8 @@ class Run:
         self._output.close()
         usage = Usage(
             wall_ms=self._elapsed_ms(),
-            cpu_ms=self._meter.cpu_ms(),
-            peak_memory_bytes=self._meter.peak_memory_bytes(),
+            cpu_ms=self._meter.cpu_ms() if self._meter else None,
+            peak_memory_bytes=self._meter.peak_memory_bytes() if self._meter else None,
             output_bytes=self._output.used if output_bytes is None else output_bytes,
         )
         return ExecutionResult(
@@ -248,13 +291,3 @@ def _traceback(error: monty.MontyError, code: str) -> str:
         if 0 < frame.line <= len(lines):
             text.append(f"    {lines[frame.line - 1].strip()}")
     return "\n".join([*text, _said(error), ""])
-
-
-async def _gone(pid: int) -> None:
-    """Return once the process is no more; the pool reaps it."""
-    for _ in range(1000):
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return
-        await asyncio.sleep(0.001)

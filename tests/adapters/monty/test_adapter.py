@@ -3,6 +3,8 @@
 import asyncio
 import datetime as dt
 import os
+import signal
+import sys
 from decimal import Decimal
 from fractions import Fraction
 
@@ -200,7 +202,7 @@ async def test_cancelling_kills_the_worker(adapter) -> None:
     started = asyncio.Event()
     task = asyncio.create_task(run(adapter, "print('ready')\nwhile True: pass", emit=lambda event: started.set()))
     await started.wait()
-    (pid,) = [each._pid for each in adapter._runs]
+    (pid,) = [each.pid for each in adapter._runs]
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -215,7 +217,7 @@ async def test_a_killed_worker(adapter) -> None:
     task = asyncio.create_task(run(adapter, "print('ready')\nwhile True: pass", emit=lambda event: started.set()))
     await started.wait()
     for each in adapter._runs:
-        each.kill()
+        os.kill(each.pid, signal.SIGKILL)
     result = await task
     assert result.status is Status.KILLED
     assert result.signal == "SIGKILL"
@@ -231,6 +233,48 @@ async def test_the_loop_stays_free(adapter) -> None:
         turns += 1
     assert (await task).status is Status.TIMED_OUT
     assert turns > 10
+
+
+async def test_a_process_that_used_it_ends_in_peace() -> None:
+    """Many runs, then the end of the interpreter: the exit code is 0 (the library's asynchronous pool crashes here)."""
+    program = """
+import asyncio
+from pathlib import Path
+from adapters.monty.adapter import MontyAdapter
+from host.interface import AdapterContext, discard
+from host.models import ExecutionRequest
+from host.policy import Policy
+
+async def main():
+    adapter = MontyAdapter()
+    await adapter.start(AdapterContext(settings={}, state_dir=Path(), owner="test"))
+    for _ in range(100):
+        await adapter.execute(ExecutionRequest(code="print(1)"), Policy(name="p"), discard)
+    await adapter.aclose()
+
+asyncio.run(main())
+"""
+    for _ in range(3):
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", program)
+        assert await process.wait() == 0
+
+
+async def test_more_runs_than_workers(adapter) -> None:
+    """Runs wait for a free worker, and one that is cancelled while it waits never starts."""
+    endless = [asyncio.create_task(run(adapter, "print('ready')\nwhile True: pass")) for _ in range(4)]
+    while len([each for each in adapter._runs if each.pid]) < 4:
+        await asyncio.sleep(0)
+    waiting = asyncio.create_task(run(adapter, "1"))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    for task in endless:
+        task.cancel()
+    await asyncio.wait(endless)
+    assert not adapter._runs
+    results = await asyncio.gather(*(run(adapter, f"{n}") for n in range(20)))
+    assert [result.value for result in results] == list(range(20))
 
 
 async def test_usage(adapter) -> None:
