@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import structlog
-
 from host.errors import AdapterError, NothingCanServe, NotSupportedYet, UnknownLanguage, UnknownPolicy, WidenedLimits
+from host.events import get_logger
 from host.interface import Adapter, CheckResult, DisplayEvent, Emit, OutputEvent, Refusal
 from host.models import (
     Display,
@@ -51,7 +50,7 @@ _REASONS: Mapping[Status, str] = {
     Status.ADAPTER_FAILED: "The adapter failed.",
 }
 
-_log = structlog.get_logger("understudy.dispatch")
+_log = get_logger("understudy.dispatch")
 
 
 @dataclass(slots=True)

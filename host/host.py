@@ -8,10 +8,9 @@ from contextlib import asynccontextmanager
 from types import MappingProxyType
 from typing import Any
 
-import structlog
-
 from host.dispatch import Dispatcher
 from host.errors import AdapterError, HostClosing
+from host.events import get_logger
 from host.interface import Adapter, AdapterContext, CheckResult, Emit, Finding, Refusal, discard
 from host.models import ExecutionRequest, ExecutionResult, Explanation, Verdict
 from host.plugins import Plugins, load_plugins
@@ -26,7 +25,7 @@ from host.switchboard import Switchboard
 
 __all__ = ["Host", "build_host"]
 
-_log = structlog.get_logger("understudy.host")
+_log = get_logger("understudy.host")
 
 
 @asynccontextmanager

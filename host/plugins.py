@@ -354,9 +354,9 @@ def _hook_names() -> list[str]:
 
 
 def _log_observer(plugin: str, hook: str, error: Exception) -> None:
-    import structlog
+    from host.events import get_logger
 
-    structlog.get_logger("understudy.plugins").error("observer_failed", plugin=plugin, hook=hook, exc_info=error)
+    get_logger("understudy.plugins").error("observer_failed", plugin=plugin, hook=hook, exc_info=error)
 
 
 def _closed(plugin: str, what: str) -> "Refusal":

@@ -4,15 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import structlog
-
 from host.errors import NothingCanServe, UnderstudyError
+from host.events import get_logger
 from host.models import Actor, ExecutionRequest, ExecutionResult, Status
 from voice_handler.sentences import deferral, sentence
 
 __all__ = ["Answer", "ComputationRequest", "VoiceHandler"]
 
-_log = structlog.get_logger("understudy.voice")
+_log = get_logger("understudy.voice")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
-import structlog
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from host.events import get_logger
 from host.host import Host, build_host
 from host.http.docs import router as docs_router
 from host.http.guard import Gate, refuse_open_door
@@ -20,7 +20,7 @@ from host.specs import RouteSpec, load_target
 
 __all__ = ["create_app"]
 
-_log = structlog.get_logger("understudy.http")
+_log = get_logger("understudy.http")
 
 
 def create_app(settings: Settings | None = None, *, host: Host | None = None) -> FastAPI:

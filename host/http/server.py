@@ -7,10 +7,10 @@ import socket
 from collections.abc import Callable, Mapping
 from types import FrameType
 
-import structlog
 import uvicorn
 
 from host.errors import ConfigurationError, StoreError
+from host.events import get_logger
 from host.host import Host, build_host
 from host.http.app import create_app
 from host.http.guard import refuse_open_door
@@ -23,7 +23,7 @@ _BACKLOG = 2048
 _BACKSTOP_S = 5
 """How long past the grace a client may take to read its answer."""
 
-_log = structlog.get_logger("understudy.server")
+_log = get_logger("understudy.server")
 
 
 async def run(
