@@ -1,7 +1,4 @@
-"""A computation request in, a spoken sentence out.
-
-Names are loaded on first use: this package's plugin is loaded for the command line's help, which must stay quick.
-"""
+"""A computation request in, a spoken sentence out."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +9,9 @@ __all__ = ["Answer", "ComputationRequest", "VoiceHandler"]
 
 
 def __getattr__(name: str) -> Any:
+    """The handler on first use: the plugin beside it is imported by every command, and must cost nothing."""
     if name not in __all__:
-        raise AttributeError(f"module 'voice_handler' has no attribute {name!r}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from voice_handler import handler
 
     return getattr(handler, name)
