@@ -5,7 +5,7 @@ import sys
 
 
 def test_plugins_import_nothing_heavy() -> None:
-    """The plugin modules of adapters, readiness and voice load neither pydantic nor structlog nor a library of an engine."""
+    """The plugins of adapters, readiness and voice load no pydantic, no structlog, no engine."""
     code = (
         "import sys, adapters.plugin, readiness.plugin, voice_handler.plugin\n"
         "print([name for name in ('pydantic', 'structlog', 'sqlalchemy', 'pydantic_monty') if name in sys.modules])"
