@@ -49,6 +49,7 @@ class JavaScriptGuest:
             said = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=30, check=True).stdout
         except (OSError, subprocess.SubprocessError) as error:
             return Missing(f"{program} does not run: {error}", "pip install --force-reinstall deno")
+        shape("", self.language)  # the first parse loads the grammar, and the first run shall not wait for it
         version = said.split()[1] if said.startswith("deno ") else said.strip()
         trees = {program: _DENO, Path(__file__).parent: _FOLDER, **libraries(program)}
         return Runtime(self.language, version, program, trees)

@@ -8,6 +8,8 @@ The guest applies the edits to the text. None of them adds or removes a line, an
 reports.
 """
 
+import time
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -26,32 +28,25 @@ WORK_FOLDER = "$cwd/"
 _MAX_BYTES = 128 * 1024
 """Longer code is not parsed here; then the guest finds out by trying."""
 
+_MAX_SECONDS = 0.2
+_CHUNK_BYTES = 1 << 16
+_MAX_DEPTH = 1000
+
+_UNKNOWN: dict[str, Any] = {"mode": "", "value": True, "edits": [], "imports": [], "error": None}
+
 _QUOTES = "\"'"
 _FUNCTIONS = frozenset(
     {
         "arrow_function",
-        "class_static_block",
-        "field_definition",
+        "class_body",
         "function_declaration",
         "function_expression",
         "generator_function",
         "generator_function_declaration",
         "method_definition",
-        "public_field_definition",
     }
 )
-_QUERY = """
-(await_expression) @await
-(for_in_statement "await") @await
-((identifier) @await (#eq? @await "await"))
-(import_statement source: (string) @module)
-(export_statement source: (string) @module)
-(call_expression function: (import) arguments: (arguments . (string) @dynamic))
-(member_expression object: (meta_property) property: (property_identifier) @property (#eq? @property "main")) @main
-(meta_property) @importmeta
-(ERROR) @error
-"""
-_NAMES = ("await", "import", "export")
+_NAMES = (b"await", b"import", b"export")
 
 _BUILTINS = frozenset(
     """assert assert/strict async_hooks buffer child_process cluster console constants crypto dgram diagnostics_channel
@@ -67,7 +62,7 @@ def shape(code: str, language: str) -> dict[str, Any]:
 
     Returns:
         ``mode``: "script"; "async" (a script with ``await`` at its top level); "module" (imports or exports;
-        TypeScript always); "" where the code is too long to parse here.
+        TypeScript always); "" where the code does not parse, or takes too long to.
         ``value``: whether its last statement is an expression, so that its value counts.
         ``edits``: ``[start, end, text]`` in order: the last expression of what is not a script, module names that
         would not resolve, ``import.meta.main``.
@@ -75,16 +70,24 @@ def shape(code: str, language: str) -> dict[str, Any]:
         ``error``: ``[line, column]`` of the first thing that does not parse, or null.
     """
     source = code.encode("utf-8")
-    if len(source) > _MAX_BYTES:
-        return {"mode": "", "value": True, "edits": [], "imports": [], "error": None}
-    parser, query = _grammar(language)
-    root = parser.parse(source).root_node
-    found = _captures(query, root, source)
-    mode = _mode(found, root, language)
+    deadline = time.monotonic() + _MAX_SECONDS
+    tree = _parsed(language, source, deadline) if len(source) <= _MAX_BYTES else None
+    if tree is None:
+        return {**_UNKNOWN}
     where = _Positions(code, source)
+    root = tree.root_node
+    if root.has_error:
+        return {**_UNKNOWN, "error": _error(root, where)}
+    found = _find(tree, deadline) if any(name in source for name in _NAMES) else _Found()
+    return {**_UNKNOWN} if found is None else _told(found, root, where, language)
+
+
+def _told(found: "_Found", root: tree_sitter.Node, where: "_Positions", language: str) -> dict[str, Any]:
+    is_module = language == "typescript" or found.is_module
+    mode = "module" if is_module else "async" if found.awaits else "script"
     last = _last_expression(root)
-    edits = [edit for node in found.get("module", []) + found.get("dynamic", []) if (edit := _absolute(node, where))]
-    edits += [[*where.span(node), "true".ljust(len("import.meta.main"))] for node in found.get("main", [])]
+    edits = [edit for node in found.modules if (edit := _absolute(node, where))]
+    edits += [[*where.span(node), "true".ljust(len("import.meta.main"))] for node in found.mains]
     if last is not None and mode != "script":
         start, end = where.span(last)
         edits += [[start, start, LAST + "("], [end, end, ")"]]
@@ -92,10 +95,8 @@ def shape(code: str, language: str) -> dict[str, Any]:
         "mode": mode,
         "value": last is not None,
         "edits": sorted(edits, key=lambda edit: (edit[0], edit[1])),
-        "imports": [
-            [_unquoted(node), *where.point(node)] for kind in ("module", "dynamic") for node in found.get(kind, [])
-        ],
-        "error": _error(found, root, where),
+        "imports": [[_unquoted(node), *where.point(node)] for node in found.modules],
+        "error": None,
     }
 
 
@@ -121,33 +122,85 @@ class _Positions:
 
 
 @cache
-def _grammar(language: str) -> tuple[tree_sitter.Parser, tree_sitter.Query]:
+def _parser(language: str) -> tree_sitter.Parser:
     module = tree_sitter_typescript.language_typescript if language == "typescript" else tree_sitter_javascript.language
-    grammar = tree_sitter.Language(module())
-    return tree_sitter.Parser(grammar), tree_sitter.Query(grammar, _QUERY)
+    return tree_sitter.Parser(tree_sitter.Language(module()))
 
 
-def _captures(query: tree_sitter.Query, root: tree_sitter.Node, source: bytes) -> dict[str, list[tree_sitter.Node]]:
-    if not root.has_error and not any(name.encode() in source for name in _NAMES):
-        return {}
-    return tree_sitter.QueryCursor(query).captures(root)
+def _parsed(language: str, source: bytes, deadline: float) -> tree_sitter.Tree | None:
+    """The tree, or None where it takes too long."""
+    parser = _parser(language)
+    try:
+        return parser.parse(
+            lambda offset, _: source[offset : offset + _CHUNK_BYTES],
+            progress_callback=lambda _, __: time.monotonic() > deadline,
+        )
+    except ValueError:  # stopped
+        parser.reset()
+        return None
 
 
-def _mode(found: dict[str, list[tree_sitter.Node]], root: tree_sitter.Node, language: str) -> str:
-    if language == "typescript" or "importmeta" in found:
-        return "module"
-    if any(child.type in ("import_statement", "export_statement") for child in root.children):
-        return "module"
-    return "async" if any(_at_top_level(node) for node in found.get("await", [])) else "script"
+@dataclass
+class _Found:
+    """What matters, out of the whole tree."""
+
+    awaits: bool = False
+    is_module: bool = False
+    modules: list[tree_sitter.Node] = field(default_factory=list)
+    mains: list[tree_sitter.Node] = field(default_factory=list)
 
 
-def _at_top_level(node: tree_sitter.Node) -> bool:
-    above = node.parent
-    while above is not None:
-        if above.type in _FUNCTIONS:
-            return False
-        above = above.parent
-    return True
+def _find(tree: tree_sitter.Tree, deadline: float) -> _Found | None:
+    """Walk the tree, or None where it takes too long.
+
+    By cursor and not by a query of tree-sitter's: a query takes the square of the depth, and cannot be stopped.
+    """
+    found = _Found()
+    cursor = tree.walk()
+    functions = 0
+    steps = 0
+    while True:
+        steps += 1
+        if steps % 1000 == 0 and time.monotonic() > deadline:
+            return None
+        node = cursor.node
+        assert node is not None  # the cursor begins at the root and only goes where something is
+        _look(node, found, inside=functions > 0)
+        if cursor.goto_first_child():
+            functions += node.type in _FUNCTIONS
+            continue
+        while not cursor.goto_next_sibling():
+            if not cursor.goto_parent():
+                return found
+            functions -= cursor.node is not None and cursor.node.type in _FUNCTIONS
+
+
+def _look(node: tree_sitter.Node, found: _Found, *, inside: bool) -> None:
+    kind = node.type
+    if kind in ("import_statement", "export_statement"):
+        found.is_module = True
+        source = node.child_by_field_name("source")
+        if source is not None:
+            found.modules.append(source)
+    elif kind == "meta_property":
+        found.is_module |= node.text == b"import.meta"
+    elif kind == "member_expression":
+        if node.text == b"import.meta.main":
+            found.mains.append(node)
+    elif kind == "call_expression":
+        _look_at_call(node, found)
+    elif not inside and not found.awaits and kind in ("await", "identifier"):
+        found.awaits = node.text == b"await"
+
+
+def _look_at_call(node: tree_sitter.Node, found: _Found) -> None:
+    """import("name")."""
+    function = node.child_by_field_name("function")
+    if function is not None and function.type == "import":
+        arguments = node.child_by_field_name("arguments")
+        first = arguments.named_child(0) if arguments is not None else None
+        if first is not None and first.type == "string":
+            found.modules.append(first)
 
 
 def _last_expression(root: tree_sitter.Node) -> tree_sitter.Node | None:
@@ -179,9 +232,14 @@ def _unquoted(node: tree_sitter.Node) -> str:
     return (node.text or b"").decode("utf-8", "replace").strip(_QUOTES)
 
 
-def _error(found: dict[str, list[tree_sitter.Node]], root: tree_sitter.Node, where: _Positions) -> list[int] | None:
-    if not root.has_error:
-        return None
-    errors = found.get("error", [])
-    first = min(errors, key=lambda node: node.start_byte) if errors else None
-    return list(where.point(first)) if first is not None else None
+def _error(root: tree_sitter.Node, where: _Positions) -> list[int] | None:
+    """The first place that does not parse: down to the first child with an error, level by level."""
+    node = root
+    for _ in range(_MAX_DEPTH):
+        if node.is_error or node.is_missing:
+            return list(where.point(node))
+        inner = next((child for child in node.children if child.has_error or child.is_missing), None)
+        if inner is None:
+            break
+        node = inner
+    return list(where.point(node))

@@ -211,7 +211,15 @@ def test_the_shape_counts_utf16():
 
 
 @pytest.mark.parametrize(
-    ("code", "mode"), [("a" * 200_000, ""), ("export {}", "module"), ("x", "script"), ("f(await 1)", "async")]
+    ("code", "mode"),
+    [
+        ("a" * 200_000, ""),
+        ("(" * 100_000, ""),
+        ("let )", ""),
+        ("export {}", "module"),
+        ("x", "script"),
+        ("f(await 1)", "async"),
+    ],
 )
 def test_the_shape_tells_scripts_from_modules(code, mode):
     """Mode is told by syntax alone; what is too long to parse at once is left to the guest."""
