@@ -3,6 +3,7 @@ found here.
 """
 
 import asyncio
+import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,7 @@ class SandboxAdapter:
 
             self._given = guests(context.state_dir)
         self._machine = await asyncio.to_thread(survey, self._settings, context.owner, self._folder)
-        found = await asyncio.gather(*(asyncio.to_thread(guest.find) for guest in self._given))
+        found = await asyncio.gather(*(asyncio.to_thread(_find, guest) for guest in self._given))
         for guest, runtime in zip(self._given, found, strict=True):
             self._guests[guest.language] = guest
             if isinstance(runtime, Missing):
@@ -243,6 +244,14 @@ class SandboxAdapter:
                 output_bytes=ended.output_bytes,
             ),
         )
+
+
+def _find(guest: Guest) -> Runtime | Missing:
+    """Look for one runtime. One that cannot even be looked for is missing, and the others still serve."""
+    try:
+        return guest.find()
+    except (OSError, subprocess.SubprocessError) as error:
+        return Missing(f"{guest.language} cannot be looked for: {error}", "see the reason")
 
 
 async def _uncancelled(whole: "asyncio.Task[Ended]", run: Run) -> Ended:

@@ -129,7 +129,8 @@ class Control(_Pipe):
     """The launcher's messages; see ``inside/launcher.py`` for what they mean.
 
     Attributes:
-        ready: settled when the launcher waits for its plan (None) or says why it cannot go on (the text).
+        ready: settled when the launcher waits for its plan, or never will.
+        is_ready: which of the two.
         over: settled when the program has ended, or cannot start.
         outcome: exit code, signal, CPU time in microseconds, peak of the largest process in KiB; None while it runs.
         trouble: why the wall could not be set up.
@@ -141,6 +142,7 @@ class Control(_Pipe):
     def __init__(self, descriptor: int, max_files: int, max_bytes: int) -> None:
         super().__init__(descriptor)
         self.ready: asyncio.Future[None] = self._loop.create_future()
+        self.is_ready = False
         self.over: asyncio.Future[None] = self._loop.create_future()
         self.outcome: tuple[int, int, int, int] | None = None
         self.trouble = ""
@@ -177,6 +179,7 @@ class Control(_Pipe):
             return
         text = body.decode("utf-8", "replace")
         if kind == "R" and not self.ready.done():
+            self.is_ready = True
             self.ready.set_result(None)
         elif kind == "X":
             self.trouble = text

@@ -150,25 +150,41 @@ class Run:
         return group
 
     async def _go(self) -> Ended:
+        control = Control(self._walled.control.fileno(), self._job.max_files, self._job.max_file_bytes)
+        try:
+            await self._ready(control)
+            return await self._through(control)
+        finally:
+            control.close()
+
+    async def _ready(self, control: Control) -> None:
+        """Wait for the launcher. Until then what comes on stderr is bubblewrap's."""
+        what = "the launcher does not answer"
+        try:
+            await asyncio.wait_for(asyncio.shield(control.ready), self._start_timeout_s)
+            what = control.trouble or "the launcher ended before it was ready"
+        except TimeoutError:
+            pass
+        if not control.is_ready and self.cause is None:
+            raise await self._walled.failure(what)
+
+    async def _through(self, control: Control) -> Ended:
         walled, job = self._walled, self._job
         budget = Budget(job.max_output_bytes, lambda: self.stop(Cause.OUTPUT))
-        control = Control(walled.control.fileno(), job.max_files, job.max_file_bytes)
         stdout = Outlet(walled.taken("stdout"), "stdout", budget, self._emit)
         stderr = Outlet(walled.taken("stderr"), "stderr", budget, self._emit)
         report = Report(walled.taken("report"), budget)
-        pipes = (control, stdout, stderr, report)
         watch = Watch(walled.pid, job.bounds, self._group)
         try:
-            await self._ready(control)
             watch.begin()
             began = time.perf_counter()
-            await self._through(control, watch)
+            await self._let_go(control, watch)
             wall_ms = (time.perf_counter() - began) * 1000
             await self._finish(control)
             await walled.dead()
-            await asyncio.gather(*(pipe.ended for pipe in pipes))
+            await asyncio.gather(stdout.ended, stderr.ended, report.ended)
         finally:
-            for pipe in pipes:
+            for pipe in (stdout, stderr, report):
                 pipe.close()
         ended = Ended(
             cause=self.cause,
@@ -185,16 +201,7 @@ class Run:
         self._add_usage(ended, control, watch)
         return ended
 
-    async def _ready(self, control: Control) -> None:
-        try:
-            await asyncio.wait_for(asyncio.shield(control.ready), self._start_timeout_s)
-        except TimeoutError:
-            self._walled.kill()
-            raise AdapterError(
-                "the launcher inside the wall does not answer", retryable=True, may_have_started=False
-            ) from None
-
-    async def _through(self, control: Control, watch: Watch) -> None:
+    async def _let_go(self, control: Control, watch: Watch) -> None:
         """Let the program go, until it has ended by itself or was ended."""
         deadline = self._loop.call_later(self._job.deadline_ms / 1000, self.stop, Cause.DEADLINE)
         watching = asyncio.ensure_future(self._watch(watch))

@@ -160,6 +160,7 @@ def call_guest(plan, frame):
         os.dup2(nothing, 0)
         os.close(nothing)
         _signal.signal(_signal.SIGINT, _signal.default_int_handler)
+        os.environ.clear()  # what bubblewrap and the interpreter put there
         os.environ.update(plan["environment"])
         sys.argv[:] = [""]
         module, function = plan["argv"]

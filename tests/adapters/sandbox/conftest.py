@@ -1,4 +1,4 @@
-"""Adapters that are started once for all tests, each with another way of counting; and one way to run a program on them."""
+"""Adapters that are started once for all tests, each with another way of counting; one way to run programs on them."""
 
 import asyncio
 import os
@@ -47,7 +47,7 @@ class Bench:
     events: list[OutputEvent | DisplayEvent] = field(default_factory=list)
 
     async def run(self, code: str, language: str = "python", **more: Any) -> ExecutionResult:
-        """Run one program; what is a field of a policy tightens or widens the test's policy, the rest goes into the request."""
+        """Run one program. A field of a policy changes the test's policy, anything else goes into the request."""
         limits = {name: more.pop(name) for name in list(more) if name in Policy.model_fields}
         request = ExecutionRequest(code=code, language=language, **more)
         policy = Policy.model_validate({**POLICY.model_dump(), **limits})
@@ -56,18 +56,20 @@ class Bench:
         return await self.adapter.execute(request, policy, self.events.append)
 
 
-def start(state: Path, **settings: Any) -> Bench:
+async def start(state: Path, **settings: Any) -> Bench:
     """Start an adapter, and be sure that it is ready."""
     adapter = SandboxAdapter()
-
-    async def begin() -> None:
-        await adapter.start(AdapterContext(settings, state, f"tests-{os.getpid()}"))
-        check = await adapter.check()
-        if not check.ok:
-            unavailable(f"{check.reason} {check.remedy}")
-
-    asyncio.run(begin())
+    await adapter.start(AdapterContext(settings, state, f"tests-{os.getpid()}"))
+    check = await adapter.check()
+    if not check.ok:
+        unavailable(f"{check.reason} {check.remedy}")
     return Bench(adapter, state)
+
+
+@pytest.fixture(scope="session")
+def start_bench() -> Any:
+    """The function above, for tests that close the adapter themselves."""
+    return start
 
 
 @pytest.fixture(scope="session")
@@ -78,7 +80,7 @@ def new_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...
     made: list[Bench] = []
 
     def new(**settings: Any) -> Bench:
-        made.append(start(tmp_path_factory.mktemp("state"), **settings))
+        made.append(asyncio.run(start(tmp_path_factory.mktemp("state"), **settings)))
         return made[-1]
 
     yield new
