@@ -30,13 +30,18 @@ _log = get_logger("understudy.host")
 
 @asynccontextmanager
 async def build_host(
-    settings: Settings | None = None, *, plugins: Mapping[str, object] | None = None, **overrides: Any
+    settings: Settings | None = None,
+    *,
+    plugins: Mapping[str, object] | None = None,
+    only_language: str | None = None,
+    **overrides: Any,
 ) -> AsyncIterator["Host"]:
     """A running host, closed at the end of the block.
 
     Args:
         settings: all settings; by default they are read from the configuration files and the environment.
         plugins: more plugins by name, beside the built-in and the installed ones.
+        only_language: the one language that will be asked for; adapters then start sooner, with that one alone.
         overrides: single settings, by dotted name with ``__`` for the dot: ``policies__default="standard"``.
 
     Raises:
@@ -54,7 +59,7 @@ async def build_host(
         settings = load_settings(overrides=dotted)
     elif dotted:
         settings = settings.with_overrides(dotted)
-    host = await Host.start(settings, extra_plugins=plugins)
+    host = await Host.start(settings, extra_plugins=plugins, only_language=only_language)
     try:
         yield host
     finally:
@@ -76,7 +81,13 @@ class Host:
     """
 
     def __init__(
-        self, settings: Settings, plugins: Plugins, policies: Mapping[str, Policy], store: Store, lock: OwnerLock
+        self,
+        settings: Settings,
+        plugins: Plugins,
+        policies: Mapping[str, Policy],
+        store: Store,
+        lock: OwnerLock,
+        only_language: str | None = None,
     ) -> None:
         self.settings = settings
         self.plugins = plugins
@@ -88,6 +99,8 @@ class Host:
         self.switchboard = Switchboard(self._switched)
         self._lock = lock
         self._languages = plugins.languages()
+        names = {name: spec.name for spec in self._languages for name in (spec.name, *spec.aliases)}
+        self._only_languages = (names[only_language],) if only_language in names else None
         self._closing = False
         self._closed = asyncio.Event()
         self._active = 0
@@ -102,11 +115,17 @@ class Host:
             checks=self.checks,
             store=store,
             owner=self.owner,
-            language_names={name: spec.name for spec in self._languages for name in (spec.name, *spec.aliases)},
+            language_names=names,
         )
 
     @classmethod
-    async def start(cls, settings: Settings, *, extra_plugins: Mapping[str, object] | None = None) -> "Host":
+    async def start(
+        cls,
+        settings: Settings,
+        *,
+        extra_plugins: Mapping[str, object] | None = None,
+        only_language: str | None = None,
+    ) -> "Host":
         """Load plugins and policies, open the store, settle what dead hosts left, start adapters, pick who serves."""
         plugins = load_plugins(
             disabled=settings.plugins.disabled,
@@ -128,7 +147,7 @@ class Host:
             if interrupted:
                 _log.warning("interrupted", executions=interrupted, dead_owners=dead)
             await store.register(lock.info)
-            host = cls(settings, plugins, policies, store, lock)
+            host = cls(settings, plugins, policies, store, lock, only_language)
         except BaseException:
             await store.aclose()
             lock.release()
@@ -265,7 +284,10 @@ class Host:
 
     def _context(self, name: str) -> AdapterContext:
         return AdapterContext(
-            settings=self.settings.adapters.table(name), state_dir=self.settings.state_dir, owner=self.owner
+            settings=self.settings.adapters.table(name),
+            state_dir=self.settings.state_dir,
+            owner=self.owner,
+            languages=self._only_languages,
         )
 
     def _adapter_broken(self, spec: AdapterSpec, error: Exception) -> None:

@@ -6,7 +6,7 @@ event loop; many ``execute`` calls run at the same time.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -128,12 +128,14 @@ class AdapterContext:
         settings: its own table of the configuration, ``[adapters.NAME]``, as plain data.
         state_dir: a folder of the host's; an adapter keeps what must outlive a run below ``state_dir / name``.
         owner: this host's id, to label what is left behind if the host dies.
+        languages: the only languages that this host will be asked for, or None for any. A host that was started for
+            one program need not look for, nor prove, the runtimes of the others.
     """
 
     settings: Mapping[str, Any]
     state_dir: Path
     owner: str
-    extras: Mapping[str, Any] = field(default_factory=dict)
+    languages: tuple[str, ...] | None = None
 
 
 @runtime_checkable

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from adapters.guest.contract import Guest, Launch, Missing, Runtime
+from adapters.guest.found import find
 from adapters.guest.reports import GuestReport, read_report, read_text_report
 from adapters.sandbox import checks
 from adapters.sandbox.bubblewrap import View, inside_path
@@ -79,8 +80,10 @@ class SandboxAdapter:
 
             self._given = guests(context.state_dir)
         self._machine = await asyncio.to_thread(survey, self._settings, context.owner, self._folder)
-        found = await asyncio.gather(*(asyncio.to_thread(_find, guest) for guest in self._given))
-        for guest, runtime in zip(self._given, found, strict=True):
+        wanted = None if context.languages is None else {*context.languages, "python"}  # the launcher is Python
+        sought = [guest for guest in self._given if wanted is None or guest.language in wanted]
+        found = await asyncio.gather(*(asyncio.to_thread(_find, guest, self._folder) for guest in sought))
+        for guest, runtime in zip(sought, found, strict=True):
             self._guests[guest.language] = guest
             if isinstance(runtime, Missing):
                 self._missing[guest.language] = runtime
@@ -246,10 +249,10 @@ class SandboxAdapter:
         )
 
 
-def _find(guest: Guest) -> Runtime | Missing:
+def _find(guest: Guest, folder: Path) -> Runtime | Missing:
     """Look for one runtime. One that cannot even be looked for is missing, and the others still serve."""
     try:
-        return guest.find()
+        return find(guest, folder)
     except (OSError, subprocess.SubprocessError) as error:
         return Missing(f"{guest.language} cannot be looked for: {error}", "see the reason")
 

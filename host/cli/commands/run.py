@@ -10,7 +10,9 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from host.cli.errors import CANCELLED, exit_code_for_status
+from host import builtin
+from host.cli.discovery import plugins_that_load
+from host.cli.errors import CANCELLED, UsageError, exit_code_for_status
 from host.cli.options import CodeOption, FileArgument, JsonOption, LanguageOption, PolicyOption
 from host.cli.reading import caller, guess_language, invalid, read_code, read_files, read_inputs, read_limits
 from host.cli.session import session
@@ -52,6 +54,7 @@ def run(
     it, 6 the wall failed, 70 a fault of understudy, 130 cancelled.
     """
     text = read_code(file, code)
+    language = language or _language_of(file)
     asked: dict[str, object] = {
         "code": text,
         "inputs": read_inputs(inputs, stdin_taken=file == "-"),
@@ -62,21 +65,27 @@ def run(
         "actor": caller(),
         **({"id": execution_id} if execution_id is not None else {}),
     }
-    return asyncio.run(_run(asked, file, language, out, as_json=as_json))
+    return asyncio.run(_run({**asked, "language": language}, out, as_json=as_json))
 
 
-async def _run(
-    asked: dict[str, object], file: str | None, language: str | None, out: Path | None, *, as_json: bool
-) -> int:
+def _language_of(file: str | None) -> str:
+    """The language by the file's ending: of ours, or else of a plugin's, which takes longer to ask."""
+    try:
+        return guess_language(file, builtin.languages())
+    except UsageError:
+        disabled, use_entry_points = session().plugin_choice()
+        plugins, _ = plugins_that_load(disabled, use_entry_points=use_entry_points)
+        return guess_language(file, plugins.languages())
+
+
+async def _run(asked: dict[str, object], out: Path | None, *, as_json: bool) -> int:
     settings = session().settings()
     set_up_logs(settings.logs)
     with waiting("Starting", quiet=as_json) as ready:
-        async with build_host(settings) as host:
+        async with build_host(settings, only_language=str(asked["language"])) as host:
             ready()
             try:
-                request = ExecutionRequest.model_validate(
-                    {**asked, "language": language or guess_language(file, host.languages())}
-                )
+                request = ExecutionRequest.model_validate(asked)
             except ValidationError as error:
                 raise invalid(error, "the request") from None
             result = await _execute(host, request, as_json=as_json)
