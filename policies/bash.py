@@ -7,20 +7,17 @@ The grammar does not know all of Bash, so where it finds an error Bash itself is
 and runs nothing. What Bash takes and the grammar does not is marked as unreadable.
 """
 
-import os
 import re
-import shutil
-import subprocess
 from typing import TYPE_CHECKING
 
 from policies import trees
-from policies.facts import Facts, Mark, NeedsWorkerError, Weight, words
+from policies.facts import Facts, Mark, Weight, words
 from policies.notes import Notes
 
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-__all__ = ["read"]
+__all__ = ["read", "with_second_opinion"]
 
 _BUILTINS = words("""
     . : [ alias bg bind break builtin caller cd command compgen complete compopt continue coproc declare dirs disown
@@ -48,43 +45,33 @@ _NAME = re.compile(r"[A-Za-z_]\w*")
 _BASH_SAYS = re.compile(r"line (\d+): (.+)")
 
 
-def read(code: str, budget_s: float | None) -> Facts:
-    """The facts of Bash code.
-
-    Raises:
-        NeedsWorkerError: it takes longer than the budget, or Bash has to be asked.
-    """
+def read(code: str) -> Facts:
+    """The facts of Bash code; where the grammar finds an error, of what it could read, with the error."""
     source = code.encode()
-    root = trees.parse(source, "bash", budget_s)
-    error = trees.first_error(root, source)
-    if error is None:
-        return _Reader(source, root).facts()
-    if budget_s is not None:
-        raise NeedsWorkerError("the grammar does not know it, so Bash has to be asked")
-    error = _second_opinion(source, error)
-    if error is not None:
-        return Facts(error=error)
-    facts = _Reader(source, root).facts()
-    message = "Bash takes this, but it cannot be checked: its grammar here does not know all of it."
-    unreadable = Mark("unreadable", Weight.REACH, 1, 1, message, "Write it in plainer Bash.")
-    return facts._replace(marks=(*facts.marks, unreadable), doubt=facts.doubt or "it cannot be read")
+    root = trees.parse(source, "bash")
+    return _Reader(source, root).facts()._replace(error=trees.first_error(root, source))
 
 
-def _second_opinion(source: bytes, error: Mark) -> Mark | None:
-    """What Bash says where the grammar found ``error``: its own error, or None. Without Bash the grammar's counts."""
-    bash = shutil.which("bash", path=os.defpath)
-    if bash is None:
-        return error
-    found = subprocess.run([bash, "--norc", "-n"], input=source, env={"LC_ALL": "C"}, capture_output=True, check=False)
-    if found.returncode == 0:
-        return None
-    said = _BASH_SAYS.search(found.stderr.decode("utf-8", "replace"))
-    if said is None:
-        return error
-    line = min(int(said[1]), source.count(b"\n") + 1)  # where the end comes too soon Bash names the line after it
-    return error._replace(
-        line=line, column=error.column if line == error.line else 1, message=f"SyntaxError: {said[2]}"
-    )
+def with_second_opinion(facts: Facts, code: str, *, accepted: bool, said: str) -> Facts:
+    """The facts where the grammar found an error and Bash was asked, with ``bash -n``.
+
+    Args:
+        facts: what ``read`` found, its error included.
+        code: the code.
+        accepted: whether Bash takes it.
+        said: what Bash wrote on stderr.
+    """
+    if accepted:
+        message = "Bash takes this, but it cannot be checked: its grammar here does not know all of it."
+        unreadable = Mark("unreadable", Weight.REACH, 1, 1, message, "Write it in plainer Bash.")
+        doubt = facts.doubt or "it cannot be read"
+        return facts._replace(error=None, marks=(*facts.marks, unreadable), doubt=doubt)
+    found = _BASH_SAYS.search(said)
+    if found is None or facts.error is None:
+        return Facts(error=facts.error)
+    line = min(int(found[1]), code.count("\n") + 1)  # where the end comes too soon Bash names the line after it
+    column = facts.error.column if line == facts.error.line else 1
+    return Facts(error=facts.error._replace(line=line, column=column, message=f"SyntaxError: {found[2]}"))
 
 
 class _Reader:

@@ -41,14 +41,10 @@ _DEFINING = words("defmodule defprotocol")
 _REMEDY = "Write the code out."
 
 
-def read(code: str, budget_s: float | None) -> Facts:
-    """The facts of Elixir code.
-
-    Raises:
-        NeedsWorkerError: it takes longer than the budget.
-    """
+def read(code: str) -> Facts:
+    """The facts of Elixir code."""
     source = code.encode()
-    root = trees.parse(source, "elixir", budget_s)
+    root = trees.parse(source, "elixir")
     error = trees.first_error(root, source)
     return Facts(error=error) if error else _Reader(source, root).facts()
 

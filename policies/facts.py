@@ -14,7 +14,7 @@ class TooComplexError(Exception):
 
 
 class NeedsWorkerError(Exception):
-    """Reading the code takes longer than the event loop can wait, or another parser: read it without a budget."""
+    """Reading the code takes what only a parsing worker has: another parser, or a deeper stack."""
 
 
 class Weight(StrEnum):

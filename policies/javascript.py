@@ -41,14 +41,10 @@ _RUNS_TEXT = words("eval Function AsyncFunction GeneratorFunction")
 _REMEDY = "Write the code out."
 
 
-def read(code: str, language: str, budget_s: float | None) -> Facts:
-    """The facts of JavaScript or TypeScript code.
-
-    Raises:
-        NeedsWorkerError: it takes longer than the budget.
-    """
+def read(code: str, language: str) -> Facts:
+    """The facts of JavaScript or TypeScript code."""
     source = code.encode()
-    root = trees.parse(source, language, budget_s)
+    root = trees.parse(source, language)
     error = trees.first_error(root, source)
     return Facts(error=error) if error else _Reader(source, root).facts()
 

@@ -84,13 +84,8 @@ def read(code: str) -> Facts:
 
 
 def _syntax_error(error: SyntaxError) -> Mark:
-    return Mark(
-        "syntax-error",
-        Weight.NOTE,
-        error.lineno or 1,
-        max(1, error.offset or 1),
-        f"{type(error).__name__}: {error.msg}",
-    )
+    message = f"{type(error).__name__}: {error.msg}"
+    return Mark("syntax-error", Weight.NOTE, error.lineno or 1, max(1, error.offset or 1), message)
 
 
 class _Reader:

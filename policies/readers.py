@@ -15,25 +15,26 @@ class Reader(NamedTuple):
 
     Attributes:
         module: the module with its ``read``.
-        parsers: what that imports on first use and what takes long to import.
-        inline_bytes: longer code is read in a worker process. Measured so that no code below it, however hostile, holds
-            the event loop for more than some 30 ms; where the parser can be stopped, a budget holds it as well.
+        parsers: what takes long to import, or may not be imported any more once a worker has shut itself in.
+        inline_bytes: longer code is read in a worker process. For Python and SQL measured so that no code below it,
+            however hostile, holds the event loop for more than some 30 ms. The other grammars are native code that can
+            crash, so they always run in a worker.
         noun: what a name in the import list stands for.
     """
 
     module: str
     parsers: tuple[str, ...]
-    inline_bytes: int
+    inline_bytes: int = -1
     noun: str = "module"
 
 
 READERS = {
-    "bash": Reader("policies.bash", ("tree_sitter", "tree_sitter_bash"), 4096, "command"),
-    "elixir": Reader("policies.elixir", ("tree_sitter", "tree_sitter_elixir"), 4096),
-    "javascript": Reader("policies.javascript", ("tree_sitter", "tree_sitter_javascript"), 4096),
-    "python": Reader("policies.python", (), 8192),
-    "sql": Reader("policies.sql", ("sqlglot", "sqlglot.dialects.duckdb"), 1024),
-    "typescript": Reader("policies.javascript", ("tree_sitter", "tree_sitter_typescript"), 4096),
+    "bash": Reader("policies.bash", ("tree_sitter", "tree_sitter_bash"), noun="command"),
+    "elixir": Reader("policies.elixir", ("tree_sitter", "tree_sitter_elixir")),
+    "javascript": Reader("policies.javascript", ("tree_sitter", "tree_sitter_javascript")),
+    "python": Reader("policies.python", (), inline_bytes=8192),
+    "sql": Reader("policies.sql", ("sqlglot", "sqlglot.dialects.duckdb"), inline_bytes=1024),
+    "typescript": Reader("policies.javascript", ("tree_sitter", "tree_sitter_typescript")),
 }
 
 
@@ -50,21 +51,21 @@ def load(language: str) -> None:
         importlib.import_module(name)
 
 
-def read(code: str, language: str, budget_s: float | None) -> Facts:
+def read(code: str, language: str, *, in_worker: bool) -> Facts:
     """The facts of code in one of the languages of ``READERS``.
 
     Args:
         code: its text.
         language: its proper name.
-        budget_s: where the parser can be stopped, stop it after so long; None is in a worker, which has a deadline.
+        in_worker: whether this is the process where native parsers may run.
 
     Raises:
-        NeedsWorkerError: there is a budget and it is not enough.
+        NeedsWorkerError: it can only be read in a worker.
         TooComplexError: the parser gave up.
     """
     reader: Callable[..., Facts] = importlib.import_module(READERS[language].module).read
-    if language == "python":
-        return reader(code)
+    if language == "sql":
+        return reader(code, in_worker=in_worker)
     if language in ("javascript", "typescript"):
-        return reader(code, language, budget_s)
-    return reader(code, budget_s)
+        return reader(code, language)
+    return reader(code)

@@ -50,7 +50,7 @@ _CALLED = re.compile(r"(\w+)\s*\(")
 _REMEDY = "Send the data along as inputs: each table is there under its name."
 
 
-def read(code: str, budget_s: float | None) -> Facts:
+def read(code: str, *, in_worker: bool) -> Facts:
     """The facts of SQL code.
 
     Raises:
@@ -64,10 +64,10 @@ def read(code: str, budget_s: float | None) -> Facts:
     except SqlglotError as error:
         found = error
     except RecursionError:
-        if budget_s is not None:  # the worker has a higher limit
+        if not in_worker:  # the worker has a higher limit
             raise NeedsWorkerError("it is nested deeply") from None
         raise TooComplexError("it is nested too deeply") from None
-    if budget_s is not None:
+    if not in_worker:
         raise NeedsWorkerError("sqlglot does not know it, so DuckDB has to be asked")
     wrong = _second_opinion(code, found)
     if wrong is not None:

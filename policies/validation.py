@@ -1,7 +1,8 @@
 """The door that all code passes: read, judge, remember.
 
-Short code is read where it arrives, in well under a millisecond. Code that is long, or that takes its parser long, goes
-to a worker process with a deadline. Verdicts are remembered by code, language and policy.
+Short Python and SQL is read where it arrives, in well under a millisecond. What is long goes to a worker process with a
+deadline, and so does every language whose parser is native code, because such parsers can be crashed. Verdicts are
+remembered by code, language and policy.
 """
 
 import asyncio
@@ -22,7 +23,6 @@ from policies.readers import READERS, is_loaded, load, read
 __all__ = ["Door", "door"]
 
 _CACHE_SIZE = 2048
-_BUDGET_S = 0.01
 
 _Key = tuple[bytes, str, str]
 
@@ -87,7 +87,7 @@ class Door:
 
     def _at_once(self, code: str, language: str, policy: Policy, key: _Key) -> Verdict | Awaitable[Verdict]:
         try:
-            facts = read(code, language, _BUDGET_S)
+            facts = read(code, language, in_worker=False)
         except NeedsWorkerError:
             return self._by_worker(code, language, policy, key)
         except TooComplexError as error:

@@ -2,16 +2,17 @@
 
 import asyncio
 import os
+import re
 import signal
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from host.models import Verdict
-from policies.facts import NeedsWorkerError, TooComplexError
-from policies.readers import READERS, read
+from policies.readers import READERS
 from policies.validation import Door, door
 
 LANGUAGES = sorted(READERS)
@@ -81,10 +82,10 @@ async def test_what_takes_the_worker_too_long_is_denied_and_the_next_is_served(v
 
 async def test_what_takes_the_worker_too_much_memory_is_denied(validate, here, monkeypatch):
     """Parsing that runs out of the worker's memory denies the run and harms nothing else."""
+    import policies.pool
     import policies.worker
 
-    boot = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); import policies.worker as w; "
-    monkeypatch.setattr("policies.pool._BOOT", boot + f"w.MEMORY_BYTES = {80 << 20}; w.serve()")
+    monkeypatch.setattr("policies.pool._BOOT", policies.pool._BOOT + f"worker.MEMORY_BYTES = {80 << 20}; ")
     assert policies.worker.MEMORY_BYTES > 80 << 20
     verdict = await validate("1;" * 300_000)
     assert [risk.rule for risk in verdict.risks] == ["too-complex"]
@@ -116,10 +117,24 @@ async def test_a_cancelled_validation_leaves_no_worker_in_a_muddle(validate, her
 async def test_a_worker_that_was_killed_while_idle_is_replaced(validate, here):
     """Whoever kills an idle worker costs nobody a verdict."""
     await validate("x = 1 #" + "x" * 20_000)
-    (worker,) = here._pool._idle
+    (worker,) = here._pool._idle["python"]
     os.kill(worker.pid, signal.SIGKILL)
     await worker.wait()
     assert (await validate("x = 2 #" + "x" * 20_000)).verdict == "safe"
+
+
+async def test_closing_leaves_no_worker_behind(validate, here):
+    """A worker that is busy when the door closes is ended with its answer; the idle ones at once."""
+    await validate("x = 1 #" + "x" * 20_000)
+    pool = here._pool
+    (worker,) = pool._idle["python"]
+    slow = asyncio.ensure_future(validate("[" + "1, " * 30_000 + "]"))
+    while pool._idle["python"]:
+        await asyncio.sleep(0)
+    await here.aclose()
+    assert (await slow).verdict == "safe"
+    assert pool._idle == {"python": []}
+    assert worker.returncode is not None
 
 
 async def test_many_at_once_share_two_workers(validate, here):
@@ -127,7 +142,7 @@ async def test_many_at_once_share_two_workers(validate, here):
     codes = [f"import m{number} #" + "x" * 20_000 for number in range(20)]
     verdicts = await asyncio.gather(*map(validate, codes))
     assert [verdict.risks[0].message.split("`")[1] for verdict in verdicts] == [f"m{n}" for n in range(20)]
-    assert len(here._pool._idle) <= 2
+    assert len(here._pool._idle["python"]) <= 2
 
 
 async def test_risks_are_capped(validate):
@@ -179,23 +194,64 @@ async def test_hostile_code_gets_an_answer(validate, language, code):
         assert verdict.error.column >= 1
 
 
+ODD_TEXT = st.lists(
+    st.text(max_size=8) | st.sampled_from([*"(){}[]<>'\"`$#;:=,.\n\\ ", "import ", "select ", "do ", "end "]),
+    max_size=40,
+).map("".join)
+
+
+@pytest.fixture(scope="module")
+def ask_on_one_loop(named):
+    """Validation on a loop of its own, so that one worker serves many examples."""
+    with asyncio.Runner() as runner:
+
+        async def ask(code, language):
+            answer = door().validate(code, language, named["strict"])
+            return answer if isinstance(answer, Verdict) else await answer
+
+        async def close():
+            await door().aclose()
+
+        yield lambda code, language: runner.run(ask(code, language))
+        runner.run(close())
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
-@given(
-    pieces=st.lists(
-        st.text(max_size=8) | st.sampled_from([*"(){}[]<>'\"`$#;:=,.\n\\ ", "import ", "select ", "do ", "end "]),
-        max_size=40,
-    )
-)
-def test_any_text_is_read_or_refused(language, pieces):
-    """No text makes a reader raise anything but the two errors that say that it gave up."""
-    try:
-        facts = read("".join(pieces), language, 0.05)
-    except (NeedsWorkerError, TooComplexError):
-        return
-    if facts.error is not None:
-        assert facts.error.line >= 1
-        assert facts.error.column >= 1
+@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(code=ODD_TEXT)
+def test_any_text_gets_a_verdict(ask_on_one_loop, language, code):
+    """No text, however odd, brings anything but a verdict: safe, an error with its place, or a reasoned denial."""
+    verdict = ask_on_one_loop(code, language)
+    if verdict.verdict == "denied":
+        assert verdict.risks[0].message
+    if verdict.error is not None:
+        assert verdict.error.line >= 1
+        assert verdict.error.column >= 1
+
+
+async def test_a_parser_that_crashes_takes_nothing_with_it(validate):
+    """Five bytes that crash the Bash grammar on many machines end in a verdict; the next program is judged as ever."""
+    for _ in range(3):
+        verdict = await validate("{\U00031860", "bash")
+        assert verdict.verdict in ("safe", "denied")
+        assert verdict.error is not None or verdict.risks
+    assert (await validate("echo 1", "bash")).verdict == "safe"
+
+
+@pytest.mark.skipif(not Path("/proc/self/limits").exists(), reason="limits are read from /proc, which only Linux has")
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_a_worker_is_shut_in(validate, here, language):
+    """A worker can open no file and start no process, gains no privileges, and is not root even where the host is."""
+    await validate("1 " + "x" * 20_000, language)
+    (worker,) = here._pool._idle[language]
+    limits = Path(f"/proc/{worker.pid}/limits").read_text()
+    status = Path(f"/proc/{worker.pid}/status").read_text()
+    for name in ("open files", "processes", "file size", "core file size"):
+        assert re.search(rf"^Max {name} +0 ", limits, re.MULTILINE)
+    assert "NoNewPrivs:\t1" in status
+    assert "\nUid:\t0\t" not in status
+    if os.geteuid() == 0:
+        assert os.readlink(f"/proc/{worker.pid}/ns/net") != os.readlink("/proc/self/ns/net")
 
 
 async def test_the_smallest_limit_of_the_hosts_on_a_loop_counts():
