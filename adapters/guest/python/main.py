@@ -66,7 +66,7 @@ def check(request):
 
 def _run(request, report_fd):
     check(request)
-    reserve = [bytearray(_RESERVE_BYTES)]
+    reserve = [bytes(_RESERVE_BYTES)]  # not bytearray, which would touch every page of it
     prepare()
     report = channels.Report(report_fd, request["max_value_bytes"])
     tracebacks.install(request["code"], request.get("environment"))
