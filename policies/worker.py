@@ -28,7 +28,7 @@ __all__ = ["MEMORY_BYTES", "become_bash", "serve"]
 MEMORY_BYTES = 1 << 30
 """Address space of the worker. Python's parser needs some 560 bytes for each byte of dense code."""
 
-_RETIRE_AT_KIB = 200 * 1024
+_RETIRE_AFTER_KIB = 200 * 1024  # of growth; what a process inherits of its parent's peak is none of it
 _PLAIN, _DEEP = sys.getrecursionlimit(), 20_000
 _LENGTH = struct.Struct(">I")
 _NOBODY = 65534
@@ -48,13 +48,19 @@ def serve(language: str) -> None:
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
     answers.write(_LENGTH.pack(0))
     answers.flush()
+    peak_at_start = _peak_kib()
     while (head := _frame(requests)) is not None and (code := _frame(requests)) is not None:
         _limit_cpu(json.loads(head)[0])
         found = _answer(code.decode("utf-8", "surrogatepass"), language)
-        found["retires"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > _RETIRE_AT_KIB
+        found["retires"] = _peak_kib() - peak_at_start > _RETIRE_AFTER_KIB
         answer = json.dumps(found).encode()
         answers.write(_LENGTH.pack(len(answer)) + answer)
         answers.flush()
+
+
+def _peak_kib() -> int:
+    """The most memory that this process has had, or its parent when it was started: the kernel passes that on."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def become_bash(bash: str, cpu_seconds: float) -> None:

@@ -4,6 +4,8 @@ import asyncio
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -285,3 +287,21 @@ async def test_short_python_takes_no_worker(validate, here):
         assert (await validate(f"sum(range({number}))")).verdict == "safe"
     assert here._pool is None
     assert time.process_time() >= before
+
+
+def test_a_large_host_keeps_its_workers():
+    """A worker is retired for what it has grown by itself; the peak that it inherits of a large host does not count."""
+    program = (
+        "import asyncio\n"
+        "from policies.pool import ParsingPool\n"
+        "large = bytearray(400 << 20)\n"
+        "large[::4096] = b'x' * len(large[::4096])\n"
+        "async def main():\n"
+        "    pool = ParsingPool()\n"
+        "    await pool.read('x = 1', 'python', 30)\n"
+        "    print(len(pool._idle['python']))\n"
+        "    await pool.aclose()\n"
+        "asyncio.run(main())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "1\n"
