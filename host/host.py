@@ -146,6 +146,7 @@ class Host:
             dead, interrupted = await recover_dead(store, lock)
             if interrupted:
                 _log.warning("interrupted", executions=interrupted, dead_owners=dead)
+            await store.purge()
             await store.register(lock.info)
             host = cls(settings, plugins, policies, store, lock, only_language)
         except BaseException:
