@@ -17,7 +17,7 @@ from adapters.sandbox.machine import Machine, SandboxSettings, survey
 from adapters.sandbox.plan import make_job
 from adapters.sandbox.refusals import refuse
 from adapters.sandbox.run import Cause, Ended, Run
-from adapters.sandbox.spawner import Spawner
+from adapters.sandbox.spawner import Around, Spawner
 from adapters.sandbox.staging import remove_unfinished, stage
 from adapters.sandbox.verdict import decide, signal_name
 from adapters.sandbox.wall import Interpreter, UserIds, Wall, Walled
@@ -91,7 +91,7 @@ class SandboxAdapter:
                 self._runtimes[guest.language] = runtime
         await self._spawner.start(own_namespace=self._machine.is_root)
         if self._machine.bubblewrap is not None:
-            self._wall = Wall(self._machine.bubblewrap, self._spawner, self._machine.setpriv)
+            self._wall = Wall(self._machine.bubblewrap, self._spawner)
         if self._machine.is_root:
             self._uids = UserIds(self._settings.uid_first, self._settings.uid_count)
         self._capabilities = self._truthfully(self._machine)
@@ -153,8 +153,8 @@ class SandboxAdapter:
         wall, uid = self._wall, self._uids.take() if self._uids else None
         preload = launch.argv[0] if launch.in_process else None
 
-        async def spawn(walled: Walled) -> None:
-            await wall.spawn(walled, view, interpreter, preload, uid)
+        async def spawn(walled: Walled, around: Around) -> None:
+            await wall.spawn(walled, view, interpreter, preload, uid, around)
 
         run = Run(
             make_job(request, policy, launch),

@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import platform
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +53,6 @@ class Machine:
     Attributes:
         is_root: whether this host is root, so that runs get a user id of their own.
         bubblewrap: the program, or None.
-        setpriv: the program by which root becomes somebody else, or None.
         groups: where control groups can be made, or why not.
         architecture: whether there is a system-call table for this processor.
         watches: whether a process tree can be watched from outside.
@@ -63,7 +61,6 @@ class Machine:
 
     is_root: bool
     bubblewrap: Bubblewrap | None
-    setpriv: str | None
     groups: Cgroups | NoCgroups
     architecture: bool
     watches: bool
@@ -112,7 +109,6 @@ def survey(settings: SandboxSettings, owner: str, folder: Path) -> Machine:
     return Machine(
         is_root=os.geteuid() == 0,
         bubblewrap=find_bubblewrap(),
-        setpriv=shutil.which("setpriv"),
         groups=groups,
         architecture=platform.machine() in seccomp.ARCHITECTURES,
         watches=can_watch(),

@@ -48,7 +48,7 @@ def make_job(request: ExecutionRequest, policy: Policy, launch: Launch) -> Job:
         plan=plan,
         frame=launch.frame,
         deadline_ms=policy.max_execution_time,
-        bounds=Bounds(policy.max_cpu_time, memory, threads + 1),
+        bounds=Bounds(policy.max_cpu_time, memory, threads),
         max_output_bytes=policy.max_output_bytes,
         max_files=policy.max_files if takes_out else 0,
         max_file_bytes=policy.max_file_bytes if takes_out else 0,

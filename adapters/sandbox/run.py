@@ -11,6 +11,7 @@ from typing import Any
 
 from adapters.sandbox.cgroups import Cgroups, Group
 from adapters.sandbox.channels import Budget, Control, Outlet, Report
+from adapters.sandbox.spawner import Around
 from adapters.sandbox.wall import Walled
 from adapters.sandbox.watch import Bounds, Watch
 from host.errors import AdapterError
@@ -20,6 +21,8 @@ from host.models import File
 __all__ = ["Cause", "Ended", "Job", "Run"]
 
 _FILES_TIMEOUT_S = 30.0
+_OWN_MEMORY_BYTES = 16 << 20  # bubblewrap and the launcher are in the group too
+_OWN_PROCESSES = 2
 _GROUP_PAUSE_S = 0.002
 _GROUP_PATIENCE_S = 5.0
 
@@ -85,7 +88,7 @@ class Run:
         self,
         job: Job,
         emit: Emit,
-        spawn: Callable[[Walled], Awaitable[None]],
+        spawn: Callable[[Walled, Around], Awaitable[None]],
         cgroups: Cgroups | None,
         start_timeout_s: float,
     ) -> None:
@@ -129,25 +132,36 @@ class Run:
                 await _remove(self._group)
 
     async def _bring_up(self) -> None:
-        await self._spawn(self._walled)
-        if self._cgroups is not None:
-            self._group = await asyncio.to_thread(self._join, self._cgroups)
-
-    def _join(self, cgroups: Cgroups) -> Group:
-        """Put the launcher into a group of its own. It starts nothing before its plan comes."""
+        if self._cgroups is None:
+            await self._spawn(self._walled, contextlib.nullcontext())
+            return
         try:
-            group = cgroups.create()
-            try:
-                group.limit(self._job.bounds.memory_bytes, self._job.bounds.threads)
-                group.join(self._walled.pid)
-            except OSError:
-                group.remove()
-                raise
+            self._group = self._cgroups.create()
+            self._group.limit(
+                self._job.bounds.memory_bytes + _OWN_MEMORY_BYTES, self._job.bounds.threads + _OWN_PROCESSES
+            )
         except OSError as error:
             raise AdapterError(
                 f"no control group could be made: {error}", retryable=True, may_have_started=False
             ) from error
-        return group
+        await self._spawn(self._walled, self._group.around())
+        await self._take_in(self._group)
+
+    async def _take_in(self, group: Group) -> None:
+        """Move in what is not in the group yet; the caller's code has not started.
+
+        Raises:
+            AdapterError: the kernel refuses.
+        """
+        try:
+            if not group.has_all(self._walled.pid):
+                await asyncio.to_thread(group.take_in, self._walled.pid)
+        except FileNotFoundError:  # it ended; waiting for it to be ready tells
+            return
+        except OSError as error:
+            raise AdapterError(
+                f"the run cannot be put into its control group: {error}", retryable=True, may_have_started=False
+            ) from error
 
     async def _go(self) -> Ended:
         control = Control(self._walled.control.fileno(), self._job.max_files, self._job.max_file_bytes)
@@ -167,6 +181,8 @@ class Run:
             pass
         if not control.is_ready and self.cause is None:
             raise await self._walled.failure(what)
+        if self._group is not None:
+            await self._take_in(self._group)
 
     async def _through(self, control: Control) -> Ended:
         walled, job = self._walled, self._job

@@ -7,19 +7,27 @@ the host dies.
 """
 
 import asyncio
+import contextlib
 import ctypes
 import os
+import platform
 import queue
 import stat
+import struct
 import subprocess
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from adapters.sandbox.syscalls import NUMBERS
 from host.errors import AdapterError
 
-__all__ = ["Spawner"]
+__all__ = ["Around", "Spawner"]
+
+Around = AbstractContextManager[None]
+"""Something to be in while a process is started."""
 
 _CLONE_NEWNS = 0x20000
 _MS_NOSUID, _MS_NODEV, _MS_BIND, _MS_REC, _MS_SLAVE = 2, 4, 4096, 16384, 1 << 19
@@ -51,13 +59,20 @@ class Spawner:
                 self.trouble = str(error)
 
     async def spawn(
-        self, arguments: Callable[[dict[Path, str]], Sequence[str]], trees: Iterable[Path], **options: Any
+        self,
+        arguments: Callable[[dict[Path, str]], Sequence[str]],
+        trees: Iterable[Path],
+        around: Around,
+        uid: int | None,
+        **options: Any,
     ) -> Any:
         """Start a process.
 
         Args:
             arguments: makes the argument list from where each of ``trees`` can be reached.
             trees: host paths that the process will need.
+            around: entered, in the thread, while the process is started.
+            uid: the user and group that the process starts as; None for this host's own.
             options: for ``subprocess.Popen``.
 
         Raises:
@@ -66,7 +81,9 @@ class Spawner:
 
         def job() -> subprocess.Popen[bytes]:
             sources = {tree: self._source(tree) for tree in trees}
-            return subprocess.Popen(list(arguments(sources)), **options)
+            command = list(arguments(sources))
+            with around, _SomebodyElse(uid) if uid is not None else contextlib.nullcontext():
+                return subprocess.Popen(command, **options)
 
         try:
             return await self._run(job)
@@ -131,6 +148,34 @@ class Spawner:
         finally:
             os.close(descriptor)
         return place
+
+
+class _SomebodyElse(AbstractContextManager[None]):
+    """This thread, which is root, is an ordinary user meanwhile; what it executes is that user for good.
+
+    Users belong to threads in Linux, and only the C library makes all threads of a process change together; so these
+    are the bare system calls. The saved ids stay root's, by which the thread comes back; in a program that is executed
+    meanwhile the kernel replaces them, and takes every capability. No fork and no further program is needed.
+    """
+
+    def __init__(self, uid: int) -> None:
+        self._uid = uid
+        self._groups = os.getgroups()
+
+    def __enter__(self) -> None:
+        _system_call("setgroups", 0, None)
+        _system_call("setresgid", self._uid, self._uid, 0)
+        _system_call("setresuid", self._uid, self._uid, 0)
+
+    def __exit__(self, *error: object) -> None:
+        _system_call("setresuid", 0, 0, 0)
+        _system_call("setresgid", 0, 0, 0)
+        listed = struct.pack(f"={len(self._groups)}I", *self._groups)
+        _system_call("setgroups", len(self._groups), listed or None)
+
+
+def _system_call(name: str, *arguments: bytes | int | None) -> None:
+    _libc("syscall", NUMBERS[platform.machine()][name], *arguments)
 
 
 def _libc(name: str, *arguments: bytes | int | None) -> None:

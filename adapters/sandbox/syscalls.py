@@ -295,15 +295,15 @@ rt_sigtimedwait:128:137 rt_tgsigqueueinfo:297:240 sched_get_priority_max:146:125
 sched_getaffinity:204:123 sched_getattr:315:275 sched_getparam:143:121 sched_getscheduler:145:120
 sched_rr_get_interval:148:127 sched_setaffinity:203:122 sched_setattr:314:274 sched_setparam:142:118
 sched_setscheduler:144:119 sched_yield:24:124 select:23:- sendfile:40:71 sendmmsg:307:269 sendmsg:46:211
-sendto:44:206 set_robust_list:273:99 set_tid_address:218:96 setgid:106:144 setitimer:38:103 setpgid:109:154
-setpriority:141:140 setregid:114:143 setresgid:119:149 setresuid:117:147 setreuid:113:145 setrlimit:160:164
-setsid:112:157 setsockopt:54:208 setuid:105:146 shutdown:48:210 sigaltstack:131:132 signalfd:282:- signalfd4:289:74
-socket:41:198 socketpair:53:199 splice:275:76 stat:4:- statfs:137:43 statx:332:291 symlink:88:- symlinkat:266:36
-sync_file_range:277:84 sysinfo:99:179 tee:276:77 tgkill:234:131 time:201:- timer_create:222:107 timer_delete:226:111
-timer_getoverrun:225:109 timer_gettime:224:108 timer_settime:223:110 timerfd_create:283:85 timerfd_gettime:287:87
-timerfd_settime:286:86 times:100:153 tkill:200:130 truncate:76:45 umask:95:166 uname:63:160 unlink:87:-
-unlinkat:263:35 userfaultfd:323:282 utime:132:- utimensat:280:88 utimes:235:- vfork:58:- wait4:61:260 waitid:247:95
-write:1:64 writev:20:66
+sendto:44:206 set_robust_list:273:99 set_tid_address:218:96 setgid:106:144 setgroups:116:159 setitimer:38:103
+setpgid:109:154 setpriority:141:140 setregid:114:143 setresgid:119:149 setresuid:117:147 setreuid:113:145
+setrlimit:160:164 setsid:112:157 setsockopt:54:208 setuid:105:146 shutdown:48:210 sigaltstack:131:132 signalfd:282:-
+signalfd4:289:74 socket:41:198 socketpair:53:199 splice:275:76 stat:4:- statfs:137:43 statx:332:291 symlink:88:-
+symlinkat:266:36 sync_file_range:277:84 sysinfo:99:179 tee:276:77 tgkill:234:131 time:201:- timer_create:222:107
+timer_delete:226:111 timer_getoverrun:225:109 timer_gettime:224:108 timer_settime:223:110 timerfd_create:283:85
+timerfd_gettime:287:87 timerfd_settime:286:86 times:100:153 tkill:200:130 truncate:76:45 umask:95:166 uname:63:160
+unlink:87:- unlinkat:263:35 userfaultfd:323:282 utime:132:- utimensat:280:88 utimes:235:- vfork:58:- wait4:61:260
+waitid:247:95 write:1:64 writev:20:66
 """
 """name:x86_64:aarch64, - where an architecture does not have it."""
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from adapters.sandbox.bubblewrap import Bubblewrap, View, arguments, read_child_pid
-from adapters.sandbox.spawner import Spawner
+from adapters.sandbox.spawner import Around, Spawner
 from adapters.sandbox.staging import EMPTY, LAUNCHER
 from host.errors import AdapterError
 
@@ -195,17 +195,20 @@ class Walled:
 
 
 class Wall:
-    """Makes sandboxes. ``setpriv`` is the program by which a host that is root becomes somebody else first; None for
-    others.
-    """
+    """Makes sandboxes."""
 
-    def __init__(self, bubblewrap: Bubblewrap, spawner: Spawner, setpriv: str | None) -> None:
+    def __init__(self, bubblewrap: Bubblewrap, spawner: Spawner) -> None:
         self._bubblewrap = bubblewrap
         self._spawner = spawner
-        self._setpriv = setpriv
 
     async def spawn(
-        self, walled: Walled, view: View, interpreter: Interpreter, preload: str | None, uid: int | None
+        self,
+        walled: Walled,
+        view: View,
+        interpreter: Interpreter,
+        preload: str | None,
+        uid: int | None,
+        around: Around,
     ) -> None:
         """Bring ``walled`` up, as far as its launcher.
 
@@ -215,15 +218,14 @@ class Wall:
             interpreter: what the launcher runs on.
             preload: the module that the launcher imports while it waits.
             uid: the user id that the sandbox runs as, for a host that is root.
+            around: entered, in the spawner's thread, while bubblewrap is started.
 
         Raises:
             AdapterError: it could not be started.
         """
         trees = [host for _, host in view.trees]
-        build = functools.partial(self._command, walled.numbers, view, interpreter, preload, uid)
-        starting = asyncio.ensure_future(self._spawner.spawn(build, trees, **walled.options()))
-        process = await starting
-        await walled.started(process)
+        build = functools.partial(self._command, walled.numbers, view, interpreter, preload)
+        await walled.started(await self._spawner.spawn(build, trees, around, uid, **walled.options()))
 
     def _command(
         self,
@@ -231,26 +233,12 @@ class Wall:
         view: View,
         interpreter: Interpreter,
         preload: str | None,
-        uid: int | None,
         sources: dict[Path, str],
     ) -> Sequence[str]:
         report, control, info = numbers
-        become = [] if uid is None or self._setpriv is None else _become(self._setpriv, uid)
         shown = arguments(view, sources, f"{sources[interpreter.guests]}/{EMPTY}", info)
         launcher = ["-I", "-S", "-X", "utf8", LAUNCHER, str(report), str(control), preload or "-"]
-        return [*become, self._bubblewrap.program, *shown, "--", interpreter.inside, *launcher]
-
-
-def _become(setpriv: str, uid: int) -> list[str]:
-    return [
-        setpriv,
-        f"--reuid={uid}",
-        f"--regid={uid}",
-        "--clear-groups",
-        "--inh-caps=-all",
-        "--bounding-set=-all",
-        "--no-new-privs",
-    ]
+        return [self._bubblewrap.program, *shown, "--", interpreter.inside, *launcher]
 
 
 def _high(pair: tuple[int, int]) -> tuple[int, int]:

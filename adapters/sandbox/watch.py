@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from adapters.sandbox.cgroups import Group
+from adapters.sandbox.cgroups import Group, children
 
 __all__ = ["Bounds", "Excess", "Sample", "Watch", "can_watch", "sample"]
 
@@ -67,9 +67,11 @@ class Watch:
         """The program is about to start: what the wall itself has used so far is not the program's."""
         if self._group:
             self._cpu_before_ms = self._group.counts().cpu_ms or 0.0
+        elif seen := sample(self._pid):
+            self._cpu_before_ms = seen.cpu_ms
 
     def since_begin(self, cpu_ms: float | None) -> float | None:
-        """The part of the group's CPU time that came after ``begin``."""
+        """The part of a CPU time that came after ``begin``."""
         return None if cpu_ms is None else max(0.0, cpu_ms - self._cpu_before_ms)
 
     async def until_excess(self) -> Excess:
@@ -96,11 +98,11 @@ class Watch:
         seen = sample(self._pid)
         if seen is None:
             return None
-        self.cpu_ms = max(self.cpu_ms or 0.0, seen.cpu_ms)
+        self.cpu_ms = max(self.cpu_ms or 0.0, seen.cpu_ms - self._cpu_before_ms)
         self.peak_memory_bytes = max(self.peak_memory_bytes or 0, seen.memory_bytes)
         if seen.memory_bytes > self._bounds.memory_bytes:
             return Excess("memory")
-        if seen.cpu_ms >= self._bounds.cpu_ms:
+        if self.cpu_ms >= self._bounds.cpu_ms:
             return Excess("cpu")
         return Excess("processes") if seen.threads > self._bounds.threads else None
 
@@ -118,7 +120,7 @@ def sample(launcher: int) -> Sample | None:
         try:
             status = Path(f"/proc/{pid}/status").read_text()
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            waiting += _children(pid)
+            waiting += children(pid)
         except (OSError, ValueError):
             if pid == launcher:
                 return None
@@ -139,11 +141,3 @@ def sample(launcher: int) -> Sample | None:
 def can_watch() -> bool:
     """Whether this kernel tells a process's children."""
     return Path(f"/proc/self/task/{os.getpid()}/children").exists()
-
-
-def _children(pid: int) -> list[int]:
-    found: list[int] = []
-    for task in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 - fifty times a second
-        with open(f"/proc/{pid}/task/{task}/children") as lines:  # noqa: PTH123
-            found += [int(child) for child in lines.read().split()]
-    return found

@@ -99,8 +99,17 @@ def limit(resource, soft, hard):
 
 def usage_of_the_buried():
     """CPU time in microseconds of all children that were waited for, and the peak in KiB of the largest."""
+    return _usage(-1)
+
+
+def own_cpu_time():
+    """CPU time of this process, in microseconds."""
+    return _usage(0)[0]
+
+
+def _usage(who):
     buffer = _Usage()
-    _call("getrusage", -1, buffer)
+    _call("getrusage", who, buffer)
     words = [int.from_bytes(bytes(buffer)[start : start + 8], sys.byteorder) for start in range(0, 40, 8)]
     return (words[0] + words[2]) * 1000000 + words[1] + words[3], words[4]
 

@@ -250,7 +250,7 @@ async def test_leftover_groups_are_removed_with_what_is_in_them(by_default, tmp_
     group = left.cgroups.create()
     group.limit(64 << 20, 8)
     with subprocess.Popen(["sleep", "600"]) as process:
-        group.join(process.pid)
+        group.take_in(process.pid)
         assert group.processes() == [process.pid]
         await asyncio.to_thread(left.reap, ["dead"])
         assert process.wait() == -9
