@@ -156,7 +156,7 @@ class Run:
         try:
             if not group.has_all(self._walled.pid):
                 await asyncio.to_thread(group.take_in, self._walled.pid)
-        except FileNotFoundError:  # it ended; waiting for it to be ready tells
+        except (FileNotFoundError, ProcessLookupError):  # it ended; waiting for it to be ready tells
             return
         except OSError as error:
             raise AdapterError(

@@ -261,6 +261,28 @@ async def test_leftover_groups_are_removed_with_what_is_in_them(by_default, tmp_
     assert not left.record.exists()
 
 
+def test_the_unified_hierarchy(tmp_path):
+    """A group of version 2 takes a process in, counts its CPU time, and goes when it is empty."""
+    mounts = cgroups._mounts()
+    place = mounts[""][0] / f"understudy-test-{os.getpid()}" if "" in mounts else tmp_path / "gone/x"
+    try:
+        place.mkdir()
+    except OSError:
+        pytest.skip("no group of the unified hierarchy can be made here")
+    group = cgroups.Group(2, [place])
+    try:
+        with subprocess.Popen(["sleep", "600"]) as process, group.around():
+            group.take_in(process.pid)
+            assert group.has_all(process.pid)
+            assert not group.remove()
+            assert group.counts().cpu_ms is not None
+            process.kill()
+    finally:
+        while not group.remove():
+            pass
+    assert not place.exists()
+
+
 def test_sampling_a_tree():
     """The watch adds up what is below a process, and leaves that process itself out."""
     code = "import os,time\nx=b'x'*(20<<20)\nos.fork()\nprint(flush=True)\ntime.sleep(60)"
