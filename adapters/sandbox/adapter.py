@@ -112,6 +112,11 @@ class SandboxAdapter:
 
     async def execute(self, request: ExecutionRequest, policy: Policy, emit: Emit) -> ExecutionResult:
         """Run the request in a fresh sandbox."""
+        if self._wall is None:
+            raise AdapterError("bubblewrap is not installed", remedy=checks.INSTALL_BUBBLEWRAP, may_have_started=False)
+        if request.language not in self._runtimes:
+            missing = self._without(request.language)
+            raise AdapterError(missing.reason, remedy=missing.remedy, may_have_started=False)
         guest, runtime = self._guests[request.language], self._runtimes[request.language]
         try:
             launch = guest.launch(request, policy, runtime)
@@ -148,7 +153,7 @@ class SandboxAdapter:
         self, request: ExecutionRequest, policy: Policy, launch: Launch, runtime: Runtime, emit: Emit
     ) -> Ended:
         if self._wall is None or self._machine is None:
-            raise AdapterError("bubblewrap is not installed", remedy=checks.INSTALL_BUBBLEWRAP, may_have_started=False)
+            raise AdapterError("the sandbox has not been started", may_have_started=False)
         view, interpreter = await self._view(launch, runtime)
         wall, uid = self._wall, self._uids.take() if self._uids else None
         preload = launch.argv[0] if launch.in_process else None
