@@ -3,15 +3,14 @@
 This file is part of the Python guest: standard library only, Python 3.9 to 3.15.
 """
 
-import base64
-import datetime
-import decimal
 import math
-import re
 
+from .lazily import Module
 from .shapes import Image, Opaque, Table, ValueFormatError
 
 __all__ = ["MAX_DEPTH", "MAX_EXPONENT", "decode"]
+
+base64, datetime, decimal, re = map(Module, ("base64", "datetime", "decimal", "re"))
 
 MAX_DEPTH = 100
 """Levels of nesting that a value may have, lists and maps alike."""

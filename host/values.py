@@ -35,15 +35,12 @@ This file, ``shapes``, ``decoding`` and ``arrays`` run in two places: in the hos
 Python guest. So they import nothing but the standard library and each other, and run on Python 3.9 to 3.15.
 """
 
-import base64
-import datetime
-import decimal
-import json
 import math
-import re
-from collections import deque
+import sys
+from _collections import deque  # the C part of collections, which alone is a quarter of an interpreter's start
 
 from .decoding import MAX_DEPTH, MAX_EXPONENT, decode
+from .lazily import Module, json_dumps, json_loads
 from .shapes import Image, Opaque, Table, ValueFormatError
 
 __all__ = [
@@ -59,10 +56,11 @@ __all__ = [
     "type_name",
 ]
 
+base64, datetime, decimal = map(Module, ("base64", "datetime", "decimal"))
+
 _SAFE_INTEGER = 2**53 - 1
 _HEX_FROM_BITS = 13_000  # past about 3,900 digits decimal conversion is slow and, since Python 3.11, refused
 _MAX_FRACTION_BITS = 13_000  # reducing a fraction takes time that grows with the square of its length
-_SURROGATE = "[\ud800-\udfff]"  # compiled on first use
 
 
 def encode(value, depth=0):
@@ -103,7 +101,7 @@ def dumps(value) -> bytes:
         ValueFormatError: too deep.
     """
     try:
-        return json.dumps(encode(value), separators=(",", ":"), allow_nan=False).encode("ascii")
+        return json_dumps(encode(value)).encode("ascii")
     except RecursionError:
         raise ValueFormatError("the value is nested too deeply, or its own methods recurse without end") from None
 
@@ -121,7 +119,7 @@ def loads(data, max_bytes=None):
     if max_bytes is not None and len(data) > max_bytes:
         raise ValueFormatError(f"the value takes {len(data)} bytes; the limit is {max_bytes}")
     try:
-        tree = json.loads(bytes(data).decode("utf-8"), parse_constant=_no_constant)
+        tree = json_loads(bytes(data).decode("utf-8"), parse_constant=_no_constant)
     except ValueFormatError:
         raise
     except RecursionError:
@@ -133,7 +131,8 @@ def loads(data, max_bytes=None):
 
 def type_name(value) -> str:
     """The type's name as the table above has it."""
-    name = _NAMES.get(type(value))
+    kind = type(value)
+    name = _NAMES.get(kind) or _NAMES.get(f"{kind.__module__}.{kind.__name__}")
     if name is not None:
         return name
     wire = encode(value)
@@ -155,9 +154,19 @@ def _check_depth(depth):
 
 
 def _encode_str(value):
-    if value.isascii() or not re.search(_SURROGATE, value):
+    if not _has_surrogates(value):
         return value
     return {"$type": "str", "value": _b64(value.encode("utf-16-le", "surrogatepass"))}
+
+
+def _has_surrogates(text):
+    if text.isascii():
+        return False
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _encode_int(value):
@@ -168,7 +177,7 @@ def _encode_int(value):
 
 def _encode_map(value, depth):
     _check_depth(depth)
-    plain = all(type(key) is str and (key.isascii() or not re.search(_SURROGATE, key)) for key in value)
+    plain = all(type(key) is str and not _has_surrogates(key) for key in value)
     if plain:
         return {("$" + key if key[:1] == "$" else key): encode(item, depth + 1) for key, item in value.items()}
     return {
@@ -183,7 +192,7 @@ def _encode_set(value, depth):
 
 
 def _sorting_key(wire):
-    return json.dumps(wire, sort_keys=True)
+    return json_dumps(wire, sort_keys=True)
 
 
 def _encode_duration(value, depth):
@@ -217,7 +226,8 @@ def _encode_fraction(value, depth):
 
 def _encode_other(value, kind, depth):
     """The typed kinds, third-party values, subclasses; in the end an opaque object."""
-    encoder = _BY_TYPE.get(kind)
+    in_order, by_type = _encoders()
+    encoder = by_type.get(kind)
     if encoder is not None:
         return encoder(value, depth)
     module = kind.__module__.partition(".")[0]
@@ -232,7 +242,7 @@ def _encode_other(value, kind, depth):
     if hasattr(kind, "__members__"):  # of an Enum
         _check_depth(depth)
         return encode(value.value, depth + 1)
-    for known, encoder in _ENCODERS:
+    for known, encoder in in_order:
         if isinstance(value, known):
             return encoder(value, depth)
     return _encode_opaque(value)
@@ -245,23 +255,48 @@ def _encode_opaque(value):
         text = f"<{type(value).__name__}: repr failed with {type(error).__name__}>"
     return {
         "$type": "object",
-        "class": re.sub(_SURROGATE, "\ufffd", type(value).__name__),
-        "text": re.sub(_SURROGATE, "\ufffd", text),
+        "class": _without_surrogates(type(value).__name__),
+        "text": _without_surrogates(text),
     }
+
+
+def _without_surrogates(text):
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace") if _has_surrogates(text) else text
 
 
 def _b64(data):
     return base64.b64encode(data).decode("ascii")
 
 
+def _encoders():
+    """Encoders in order and by type, of the modules that are loaded: no value exists before its type's module."""
+    loaded = ("decimal" in sys.modules, "datetime" in sys.modules)
+    tables = _TABLES.get(loaded)
+    if tables is None:
+        in_order = [*(_decimals() if loaded[0] else ()), *(_times() if loaded[1] else ()), *_ENCODERS]
+        by_type = {kind: encoder for kind, encoder in in_order if isinstance(kind, type)}
+        tables = _TABLES[loaded] = in_order, by_type
+    return tables
+
+
 # Subclasses are looked up in this order: datetime before date. Methods are those of the base, whatever a subclass
 # overrides.
+
+
+def _decimals():
+    return [(decimal.Decimal, _encode_decimal)]
+
+
+def _times():
+    return [
+        (datetime.datetime, lambda v, d: {"$type": "datetime", "value": datetime.datetime.isoformat(v)}),
+        (datetime.date, lambda v, d: {"$type": "date", "value": datetime.date.isoformat(v)}),
+        (datetime.time, lambda v, d: {"$type": "time", "value": datetime.time.isoformat(v)}),
+        (datetime.timedelta, _encode_duration),
+    ]
+
+
 _ENCODERS = [
-    (decimal.Decimal, _encode_decimal),
-    (datetime.datetime, lambda v, d: {"$type": "datetime", "value": datetime.datetime.isoformat(v)}),
-    (datetime.date, lambda v, d: {"$type": "date", "value": datetime.date.isoformat(v)}),
-    (datetime.time, lambda v, d: {"$type": "time", "value": datetime.time.isoformat(v)}),
-    (datetime.timedelta, _encode_duration),
     (bytes, lambda v, d: {"$type": "bytes", "value": _b64(v)}),
     (bytearray, lambda v, d: {"$type": "bytes", "value": _b64(v)}),
     (memoryview, lambda v, d: {"$type": "bytes", "value": _b64(v.tobytes())}),
@@ -280,7 +315,7 @@ _ENCODERS = [
         lambda v, d: encode(list(v), d),
     ),
 ]
-_BY_TYPE = {kind: encoder for kind, encoder in _ENCODERS if isinstance(kind, type)}
+_TABLES = {}
 
 
 # --- names ----------------------------------------------------------------------------------------------------------
@@ -294,12 +329,12 @@ _NAMES = {
     list: "list",
     tuple: "list",
     dict: "map",
-    decimal.Decimal: "decimal",
+    "decimal.Decimal": "decimal",
     complex: "complex",
-    datetime.date: "date",
-    datetime.time: "time",
-    datetime.datetime: "datetime",
-    datetime.timedelta: "duration",
+    "datetime.date": "date",
+    "datetime.time": "time",
+    "datetime.datetime": "datetime",
+    "datetime.timedelta": "duration",
     bytes: "bytes",
     set: "set",
     frozenset: "set",

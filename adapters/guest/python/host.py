@@ -27,7 +27,10 @@ PYTHON_FILES: Mapping[Path, str] = {
         _HERE / f"{name}.py": f"/guest/python/{name}.py"
         for name in ("__init__", "channels", "imports", "main", "program", "tracebacks")
     },
-    **{_HOST / f"{name}.py": f"/guest/python/{name}.py" for name in ("arrays", "decoding", "shapes", "values")},
+    **{
+        _HOST / f"{name}.py": f"/guest/python/{name}.py"
+        for name in ("arrays", "decoding", "lazily", "shapes", "values")
+    },
     _HERE.parent / "protocol.py": "/guest/python/protocol.py",
 }
 """The files of the package ``python`` inside the wall; other guests in Python build on them."""
