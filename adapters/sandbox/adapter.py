@@ -3,6 +3,8 @@ found here.
 """
 
 import asyncio
+import functools
+import itertools
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,14 +15,15 @@ from adapters.guest.found import find
 from adapters.guest.reports import GuestReport, read_report, read_text_report
 from adapters.sandbox import checks
 from adapters.sandbox.bubblewrap import View, inside_path
+from adapters.sandbox.cgroups import Cgroups, owner_tag
 from adapters.sandbox.machine import Machine, SandboxSettings, survey
 from adapters.sandbox.plan import make_job
 from adapters.sandbox.refusals import refuse
-from adapters.sandbox.run import Cause, Ended, Run
-from adapters.sandbox.spawner import Around, Spawner
+from adapters.sandbox.run import Cause, Ended, Job, Run, Spawn
+from adapters.sandbox.spawner import Spawner
 from adapters.sandbox.staging import remove_unfinished, stage
 from adapters.sandbox.verdict import decide, signal_name
-from adapters.sandbox.wall import Interpreter, UserIds, Wall, Walled
+from adapters.sandbox.wall import Interpreter, UserIds, Wall
 from host.errors import AdapterError
 from host.interface import AdapterContext, Capabilities, CheckResult, DisplayEvent, Emit, Refusal
 from host.models import ExecutionRequest, ExecutionResult, Status, Usage
@@ -58,8 +61,8 @@ class SandboxAdapter:
         self._wall: Wall | None = None
         self._uids: UserIds | None = None
         self._views: dict[Any, tuple[View, Interpreter]] = {}
-        self._runs: set[asyncio.Task[Ended]] = set()
-        self._stops: dict[asyncio.Task[Ended], Run] = {}
+        self._runs: dict[asyncio.Task[Ended], Run] = {}
+        self._numbers = itertools.count(1)
         self._capabilities = Capabilities(version="", languages=(), enforcement={})
         self._proved: dict[str, CheckResult] = {}
 
@@ -75,6 +78,7 @@ class SandboxAdapter:
         """
         self._settings = SandboxSettings.read(context.settings)
         self._folder = context.state_dir / self.name
+        self._label = owner_tag(context.owner)
         if self._given is None:
             from adapters.guest.catalogue import guests
 
@@ -134,14 +138,14 @@ class SandboxAdapter:
         return self._result(request, policy, status, reason, ended, report)
 
     async def reap(self, dead_owners: Sequence[str]) -> int:
-        """Remove control groups that dead hosts left. Their processes died with them."""
+        """Remove what dead hosts left: control groups, half-made folders, processes that never came up."""
         if self._machine is None:
             return 0
         return await asyncio.to_thread(self._machine.reap, dead_owners) + remove_unfinished(self._folder)
 
     async def aclose(self) -> None:
         """Kill every run and wait until all is dead."""
-        for run in self._stops.values():
+        for run in self._runs.values():
             run.stop(Cause.CANCELLED)
         if self._runs:
             await asyncio.wait(self._runs)
@@ -155,29 +159,27 @@ class SandboxAdapter:
         if self._wall is None or self._machine is None:
             raise AdapterError("the sandbox has not been started", may_have_started=False)
         view, interpreter = await self._view(launch, runtime)
-        wall, uid = self._wall, self._uids.take() if self._uids else None
         preload = launch.argv[0] if launch.in_process else None
+        uid = self._uids.take() if self._uids else None
+        try:
+            spawn = functools.partial(self._wall.spawn, view=view, interpreter=interpreter, preload=preload, uid=uid)
+            return await self._through(make_job(request, policy, launch), emit, spawn, self._machine.cgroups)
+        finally:
+            if self._uids is not None and uid is not None:
+                self._uids.give_back(uid)
 
-        async def spawn(walled: Walled, around: Around) -> None:
-            await wall.spawn(walled, view, interpreter, preload, uid, around)
-
-        run = Run(
-            make_job(request, policy, launch),
-            emit,
-            spawn,
-            self._machine.cgroups,
-            self._settings.start_timeout_ms / 1000,
-        )
+    async def _through(self, job: Job, emit: Emit, spawn: Spawn, cgroups: Cgroups | None) -> Ended:
+        label = f"{self._label}-{next(self._numbers):x}."
+        try:
+            run = Run(job, emit, spawn, cgroups, self._settings.start_timeout_ms / 1000, label)
+        except OSError as error:
+            raise AdapterError(f"no run can be prepared: {error}", retryable=True, may_have_started=False) from error
         whole = asyncio.ensure_future(run.whole())
-        self._runs.add(whole)
-        self._stops[whole] = run
+        self._runs[whole] = run
         try:
             return await _uncancelled(whole, run)
         finally:
-            self._runs.discard(whole)
-            del self._stops[whole]
-            if self._uids is not None and uid is not None:
-                self._uids.give_back(uid)
+            del self._runs[whole]
 
     async def _view(self, launch: Launch, runtime: Runtime) -> tuple[View, Interpreter]:
         """What a run sees. The same trees give the same view, made once."""
@@ -266,16 +268,15 @@ async def _uncancelled(whole: "asyncio.Task[Ended]", run: Run) -> Ended:
     """Wait for a run. Being cancelled stops it, and goes on only when all of it is dead."""
     try:
         return await asyncio.shield(whole)
-    except asyncio.CancelledError:
+    except asyncio.CancelledError as cancelled:
         run.stop(Cause.CANCELLED)
         while not whole.done():
             try:
                 await asyncio.wait([whole])
             except asyncio.CancelledError:
                 continue
-        if not whole.cancelled():
-            whole.exception()
-        raise
+        trouble = None if whole.cancelled() else whole.exception()
+        raise cancelled from trouble
 
 
 async def _read(data: bytes, policy: Policy, *, is_text: bool) -> GuestReport:

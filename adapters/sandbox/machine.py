@@ -12,6 +12,7 @@ from typing import Any
 from adapters.sandbox import seccomp
 from adapters.sandbox.bubblewrap import Bubblewrap, find_bubblewrap
 from adapters.sandbox.cgroups import Cgroups, NoCgroups, find_cgroups, owner_tag, remove_leftovers
+from adapters.sandbox.strays import kill_strays
 from adapters.sandbox.watch import can_watch
 from host.errors import AdapterError
 
@@ -77,12 +78,15 @@ class Machine:
         return self.cgroups is not None or self.watches
 
     def reap(self, dead_owners: Sequence[str]) -> int:
-        """Remove the control groups of hosts that are gone."""
+        """Remove the processes and control groups of hosts that are gone."""
         removed = 0
         for owner in dead_owners:
             record = self.record.parent / owner_tag(owner)
             parents = {Path(parent) for parent in _recorded(record)} | set(self.cgroups.parents if self.cgroups else ())
-            removed += remove_leftovers(parents, owner)
+            strays = kill_strays(f"{owner_tag(owner)}-")
+            for handle in strays:
+                os.close(handle)
+            removed += len(strays) + remove_leftovers(parents, owner)
             record.unlink(missing_ok=True)
         return removed
 

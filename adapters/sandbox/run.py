@@ -4,10 +4,10 @@ import asyncio
 import contextlib
 import marshal
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 from adapters.sandbox.cgroups import Cgroups, Group
 from adapters.sandbox.channels import Budget, Control, Outlet, Report
@@ -18,13 +18,19 @@ from host.errors import AdapterError
 from host.interface import Emit
 from host.models import File
 
-__all__ = ["Cause", "Ended", "Job", "Run"]
+__all__ = ["Cause", "Ended", "Job", "Run", "Spawn"]
 
 _FILES_TIMEOUT_S = 30.0
 _OWN_MEMORY_BYTES = 16 << 20  # bubblewrap and the launcher are in the group too
 _OWN_PROCESSES = 2
 _GROUP_PAUSE_S = 0.002
 _GROUP_PATIENCE_S = 5.0
+
+
+class Spawn(Protocol):
+    """Starts the process of a sandbox, which is in ``around`` meanwhile."""
+
+    def __call__(self, walled: Walled, *, around: Around) -> Awaitable[None]: ...
 
 
 class Cause(StrEnum):
@@ -88,9 +94,10 @@ class Run:
         self,
         job: Job,
         emit: Emit,
-        spawn: Callable[[Walled, Around], Awaitable[None]],
+        spawn: Spawn,
         cgroups: Cgroups | None,
         start_timeout_s: float,
+        label: str,
     ) -> None:
         self._job = job
         self._emit = emit
@@ -98,12 +105,12 @@ class Run:
         self._cgroups = cgroups
         self._start_timeout_s = start_timeout_s
         self._loop = asyncio.get_running_loop()
-        self._walled = Walled()
+        self._walled = Walled(label)
         self._group: Group | None = None
         self.cause: Cause | None = None
 
     def stop(self, cause: Cause) -> None:
-        """Kill everything inside, now. The first cause counts."""
+        """Kill everything inside, as soon as there is something. The first cause counts."""
         if self.cause is None:
             self.cause = cause
         self._walled.kill()
@@ -116,11 +123,7 @@ class Run:
         """
         walled = self._walled
         try:
-            try:
-                async with asyncio.timeout(self._start_timeout_s):
-                    await self._bring_up()
-            except TimeoutError:
-                raise await walled.failure(f"it took longer than {self._start_timeout_s:g} s") from None
+            await self._bring_up()
             if self.cause is not None:
                 return Ended(cause=self.cause)
             return await self._go()
@@ -133,7 +136,8 @@ class Run:
 
     async def _bring_up(self) -> None:
         if self._cgroups is None:
-            await self._spawn(self._walled, contextlib.nullcontext())
+            await self._spawn(self._walled, around=contextlib.nullcontext())
+            await self._started()
             return
         try:
             self._group = self._cgroups.create()
@@ -144,8 +148,16 @@ class Run:
             raise AdapterError(
                 f"no control group could be made: {error}", retryable=True, may_have_started=False
             ) from error
-        await self._spawn(self._walled, self._group.around())
+        await self._spawn(self._walled, around=self._group.around())
+        await self._started()
         await self._take_in(self._group)
+
+    async def _started(self) -> None:
+        try:
+            async with asyncio.timeout(self._start_timeout_s):
+                await self._walled.started()
+        except TimeoutError:
+            raise await self._walled.failure(f"it took longer than {self._start_timeout_s:g} s") from None
 
     async def _take_in(self, group: Group) -> None:
         """Move in what is not in the group yet; the caller's code has not started.

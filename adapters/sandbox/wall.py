@@ -17,6 +17,7 @@ from typing import Any
 from adapters.sandbox.bubblewrap import Bubblewrap, View, arguments, read_child_pid
 from adapters.sandbox.spawner import Around, Spawner
 from adapters.sandbox.staging import EMPTY, LAUNCHER
+from adapters.sandbox.strays import kill_strays
 from host.errors import AdapterError
 
 __all__ = ["Interpreter", "UserIds", "Wall", "Walled"]
@@ -62,7 +63,10 @@ class Interpreter:
 
 
 class Walled:
-    """One sandbox that is up: its launcher waits for a plan. Whoever has it must ``end`` it.
+    """One sandbox, from before it is started until all in it is dead. Whoever makes one kills, awaits and closes it.
+
+    Args:
+        label: what its processes carry in their arguments.
 
     Attributes:
         pid: the launcher as this host sees it, process 1 inside.
@@ -71,7 +75,8 @@ class Walled:
         cpu_ms: CPU time of all that ran in it; None until it has ended.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, label: str) -> None:
+        self.label = label
         self.pid = 0
         self.cpu_ms: float | None = None
         self.frame = os.memfd_create("frame", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
@@ -102,15 +107,18 @@ class Walled:
         """Descriptor numbers inside: report, control, info."""
         return self._report_inside, self._control_number, self._info_inside
 
-    async def started(self, process: "subprocess.Popen[bytes]") -> None:
-        """Take over the process and learn which one the launcher is.
+    def adopt(self, process: "subprocess.Popen[bytes]") -> None:
+        """Take over the process that was started."""
+        self._process = process
+        self._process_handle = os.pidfd_open(process.pid)
+        self._close_inside()
+
+    async def started(self) -> None:
+        """Learn which process the launcher is.
 
         Raises:
             AdapterError: bubblewrap could not build the sandbox; the message is its own.
         """
-        self._process = process
-        self._process_handle = os.pidfd_open(process.pid)
-        self._close_inside()
         info = b""
         while (pid := read_child_pid(info)) is None:
             await _readable(self._info)
@@ -154,15 +162,22 @@ class Walled:
         )
 
     def kill(self) -> None:
-        """Kill process 1, and with it everything inside."""
-        with contextlib.suppress(ProcessLookupError):
-            if self._launcher_handle >= 0:
-                signal.pidfd_send_signal(self._launcher_handle, signal.SIGKILL)
-            elif self._process_handle >= 0:
-                signal.pidfd_send_signal(self._process_handle, signal.SIGKILL)
+        """Kill process 1, and with it everything inside. While nobody knows it yet, nothing: see ``dead``."""
+        if self._launcher_handle >= 0:
+            _kill(self._launcher_handle)
 
     async def dead(self) -> None:
-        """Wait until nothing of it lives: process 1 ends only after all others inside have."""
+        """Wait until nothing of it lives: process 1 ends only after all others inside have.
+
+        A bubblewrap that has not told which process the launcher is gets killed, and what it may have started is looked
+        for.
+        """
+        if self._launcher_handle < 0 <= self._process_handle:
+            _kill(self._process_handle)
+            await _readable(self._process_handle)
+            for handle in await asyncio.to_thread(kill_strays, self.label):
+                await _readable(handle)
+                os.close(handle)
         for handle in (self._launcher_handle, self._process_handle):
             if handle >= 0:
                 await _readable(handle)
@@ -210,7 +225,7 @@ class Wall:
         uid: int | None,
         around: Around,
     ) -> None:
-        """Bring ``walled`` up, as far as its launcher.
+        """Start the process of ``walled``.
 
         Args:
             walled: fresh.
@@ -224,20 +239,20 @@ class Wall:
             AdapterError: it could not be started.
         """
         trees = [host for _, host in view.trees]
-        build = functools.partial(self._command, walled.numbers, view, interpreter, preload)
-        await walled.started(await self._spawner.spawn(build, trees, around, uid, **walled.options()))
+        build = functools.partial(self._command, walled, view, interpreter, preload)
+        walled.adopt(await self._spawner.spawn(build, trees, around, uid, **walled.options()))
 
     def _command(
         self,
-        numbers: tuple[int, int, int],
+        walled: Walled,
         view: View,
         interpreter: Interpreter,
         preload: str | None,
         sources: dict[Path, str],
     ) -> Sequence[str]:
-        report, control, info = numbers
+        report, control, info = walled.numbers
         shown = arguments(view, sources, f"{sources[interpreter.guests]}/{EMPTY}", info)
-        launcher = ["-I", "-S", "-X", "utf8", LAUNCHER, str(report), str(control), preload or "-"]
+        launcher = ["-I", "-S", "-X", "utf8", LAUNCHER, str(report), str(control), preload or "-", walled.label]
         return [self._bubblewrap.program, *shown, "--", interpreter.inside, *launcher]
 
 
@@ -258,6 +273,11 @@ async def _readable(descriptor: int) -> None:
         await future
     finally:
         loop.remove_reader(descriptor)
+
+
+def _kill(handle: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        signal.pidfd_send_signal(handle, signal.SIGKILL)
 
 
 def _settle(future: "asyncio.Future[None]") -> None:

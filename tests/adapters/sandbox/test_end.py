@@ -117,7 +117,7 @@ async def main():
     run = asyncio.ensure_future(bench.run(CODE))
     while not bench.events:
         await asyncio.sleep(0.01)
-    print([r._walled.pid for r in bench.adapter._stops.values()][0], flush=True)
+    print([r._walled.pid for r in bench.adapter._runs.values()][0], flush=True)
     await run
 
 asyncio.run(main())

@@ -45,7 +45,7 @@ async def test_root_is_somebody_else_before_the_wall(bench, tmp_path):
     running = [asyncio.ensure_future(bench.run(code)) for _ in range(2)]
     while len(bench.events) < 2:
         await asyncio.sleep(0.01)
-    pids = [run._walled.pid for run in bench.adapter._stops.values()]
+    pids = [run._walled.pid for run in bench.adapter._runs.values()]
     owners = {Path(f"/proc/{pid}").stat().st_uid for pid in pids} - {0}
     ids = {int(line.split()[1]) for pid in pids for line in _status(pid) if line.startswith("Uid:")}
     assert len(ids) == 2

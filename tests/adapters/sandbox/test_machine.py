@@ -10,7 +10,7 @@ import pytest
 
 from adapters.guest.contract import Launch, Missing, Runtime
 from adapters.guest.reports import GuestError, GuestReport
-from adapters.sandbox import cgroups, machine
+from adapters.sandbox import cgroups, machine, strays
 from adapters.sandbox.adapter import SandboxAdapter
 from adapters.sandbox.bubblewrap import View, inside_path
 from adapters.sandbox.run import Cause, Ended
@@ -281,6 +281,18 @@ def test_the_unified_hierarchy(tmp_path):
         while not group.remove():
             pass
     assert not place.exists()
+
+
+async def test_a_bubblewrap_that_lost_its_parent_is_found(by_default):
+    """A process that waits for a dead bubblewrap is known by its label, and reaping its owner ends it."""
+    owner = "dead with a stray"
+    label = f"{cgroups.owner_tag(owner)}-1."
+    command = ["sh", "-c", "read x", "/guest/launcher/launcher.pyc", "3", "4", "-", label]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        assert strays.find_strays(label) == [process.pid]
+        assert strays.find_strays(f"{cgroups.owner_tag('alive')}-") == []
+        assert await by_default.adapter.reap([owner]) >= 1
+        assert process.wait() == -9
 
 
 def test_sampling_a_tree():

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from adapters.sandbox.strays import find_strays
 from host.models import Status
 
 
@@ -202,14 +203,16 @@ async def test_cancel(bench):
 
 
 async def test_cancel_before_the_program_starts(bench):
-    """A run that is cancelled while its wall goes up is gone as well."""
-    for pause in (0, 0.001, 0.004, 0.01, 0.03):
+    """A run that is cancelled while its wall goes up is gone as well, whichever moment it is cancelled in."""
+    for step in range(40):
         running = asyncio.ensure_future(bench.run("import time\ntime.sleep(60)"))
-        await asyncio.sleep(pause)
+        await asyncio.sleep(step / 2000)
         running.cancel()
-        with pytest.raises(asyncio.CancelledError):
+        with pytest.raises(asyncio.CancelledError) as caught:
             await running
+        assert caught.value.__cause__ is None
         assert not bench.adapter._runs
+        assert not find_strays(bench.adapter._label)
 
 
 async def test_many_at_once(bench):
