@@ -64,6 +64,7 @@ class AdapterConformance:
     claims: ClassVar[Capabilities | None]
     refused: ClassVar[dict[str, str]]
     _state: ClassVar[tempfile.TemporaryDirectory[str]]
+    _others: ClassVar[frozenset[int]]
 
     @classmethod
     def make_adapter(cls) -> Adapter:
@@ -83,6 +84,7 @@ class AdapterConformance:
         """Start the adapter, or say why it is not ready: a skip on a laptop, a failure where ``CI`` is set."""
         adopt_orphans()
         cls.refused = {}
+        cls._others = frozenset(look().processes)  # of the rest of the test session
         cls._state = tempfile.TemporaryDirectory(prefix="conformance-")
         try:
             cls.bench = Bench(cls.make_adapter, Path(cls._state.name), cls.settings, _OWNER)
@@ -101,7 +103,7 @@ class AdapterConformance:
     def teardown_class(cls) -> None:
         """Close the adapter; nothing of it may be left."""
         cls.bench.close()
-        left = look().processes
+        left = {pid: name for pid, name in look().processes.items() if pid not in cls._others}
         cls._state.cleanup()
         assert not left or not cls.__dict__.get("claims"), f"processes outlive aclose: {left}"
 
