@@ -10,19 +10,9 @@ from typing import TYPE_CHECKING
 
 from host.errors import AdapterError, NothingCanServe, NotSupportedYet, UnknownLanguage, UnknownPolicy, WidenedLimits
 from host.events import get_logger
-from host.interface import Adapter, CheckResult, DisplayEvent, Emit, OutputEvent, Refusal
-from host.models import (
-    Display,
-    ExecutionRequest,
-    ExecutionResult,
-    Explanation,
-    Provenance,
-    Risk,
-    Severity,
-    Status,
-    Usage,
-    Verdict,
-)
+from host.interface import Adapter, CheckResult, Emit
+from host.models import ExecutionRequest, ExecutionResult, Explanation, Risk, Severity, Status, Verdict
+from host.outcomes import Recorder, blank, cut_off, denial, judged, normalised, sealed
 from host.plugins import Plugins
 from host.policy import Policy
 from host.registry import Choice, Registry
@@ -38,18 +28,6 @@ _BACKSTOP_MS = 5000
 
 _BY_ADAPTERS = frozenset(Status) - {Status.DENIED, Status.INTERRUPTED}
 
-_REASONS: Mapping[Status, str] = {
-    Status.SUCCEEDED: "The program ran to its end.",
-    Status.FAILED: "The program failed.",
-    Status.TIMED_OUT: "The program used up its time.",
-    Status.OUT_OF_MEMORY: "The program used up its memory.",
-    Status.OUTPUT_LIMIT: "The program wrote more than its policy lets out.",
-    Status.KILLED: "A signal ended the program.",
-    Status.CANCELLED: "The run was cancelled.",
-    Status.NOT_IMPLEMENTED: "Nothing can run this now.",
-    Status.ADAPTER_FAILED: "The adapter failed.",
-}
-
 _log = get_logger("understudy.dispatch")
 
 
@@ -62,27 +40,6 @@ class Running:
     task: "asyncio.Task[ExecutionResult]"
     cancelled_because: str | None = None
     done: asyncio.Event = field(default_factory=asyncio.Event)
-
-
-class _Recorder:
-    """Passes events on and keeps what was written, so that partial output outlives a run that is cut off."""
-
-    __slots__ = ("_budget", "_emit", "displays", "text")
-
-    def __init__(self, emit: Emit, budget: int) -> None:
-        self._emit = emit
-        self._budget = budget
-        self.text: dict[str, list[str]] = {"stdout": [], "stderr": []}
-        self.displays: list[Display] = []
-
-    def __call__(self, event: OutputEvent | DisplayEvent) -> None:
-        if isinstance(event, OutputEvent):
-            if self._budget > 0:
-                self._budget -= len(event.text)
-                self.text[event.stream].append(event.text)
-        else:
-            self.displays.append(event.display)
-        self._emit(event)
 
 
 class Dispatcher:
@@ -166,17 +123,17 @@ class Dispatcher:
         request, policy = self.resolve(request)
         refusal = self._plugins.deny(request, policy)
         if refusal is not None:
-            return await self._without_running(request, policy, started_at, _denial(request, policy, refusal))
+            return await self._without_running(request, policy, started_at, denial(request, policy, refusal))
         verdict = await self._plugins.validate(request.code, request.language, policy)
         if verdict.error is not None or verdict.verdict == "denied":
-            return await self._without_running(request, policy, started_at, _judged(request, policy, verdict))
+            return await self._without_running(request, policy, started_at, judged(request, policy, verdict))
         choice = self._registry.choose(request, policy, self._switchboard.lanes, self._checks)
         if choice.adapter is None:
             result = self._unserved(request, policy, choice)
             return await self._without_running(request, policy, started_at, result)
         if not choice.adapter.capabilities().runs_code:
             result = await choice.adapter.execute(request, policy, emit)
-            result = _normalised(result, request, policy, choice.adapter, verdict, choice.explain, started_at)
+            result = normalised(result, request, policy, choice.adapter, verdict, choice.explain, started_at)
             return await self._without_running(request, policy, started_at, result)
         return await self._run(request, policy, verdict, choice.adapter, choice.explain, started_at, emit)
 
@@ -184,10 +141,10 @@ class Dispatcher:
         self, request: ExecutionRequest, policy: Policy, started_at: datetime, result: ExecutionResult
     ) -> ExecutionResult:
         """Record the end of a request for which no program was started."""
-        sealed = _sealed(result, request, policy, started_at)
-        await self._store.record(request, policy, sealed, owner=self._owner)
-        self._plugins.observe("execution_finished", request=request, result=sealed)
-        return sealed
+        final = sealed(result, request, policy, started_at)
+        await self._store.record(request, policy, final, owner=self._owner)
+        self._plugins.observe("execution_finished", request=request, result=final)
+        return final
 
     async def _run(
         self,
@@ -200,14 +157,14 @@ class Dispatcher:
         emit: Emit,
     ) -> ExecutionResult:
         version = adapter.capabilities().version
-        recorder = _Recorder(emit, policy.max_output_bytes)
+        recorder = Recorder(emit, policy.max_output_bytes)
         try:
             await self._store.begin(request, policy, owner=self._owner, adapter=adapter.name, adapter_version=version)
         except asyncio.CancelledError:  # the intent is written all the same, and wants an end
             reason = "The caller went away before the program started."
-            never = _cut_off(request, policy, recorder, Status.CANCELLED, reason, may_have_started=False)
-            never = _normalised(never, request, policy, adapter, verdict, explain, started_at)
-            await self._store.finish(request, policy, _sealed(never, request, policy, started_at))
+            never = cut_off(request, policy, recorder, Status.CANCELLED, reason, may_have_started=False)
+            never = normalised(never, request, policy, adapter, verdict, explain, started_at)
+            await self._store.finish(request, policy, sealed(never, request, policy, started_at))
             raise
         self._plugins.observe("execution_started", request=request, policy=policy, adapter=adapter.name)
         task = asyncio.ensure_future(adapter.execute(request, policy, recorder))
@@ -217,40 +174,35 @@ class Dispatcher:
         try:
             try:
                 result = await self._outcome(running, policy, recorder)
-            except (
-                asyncio.CancelledError
-            ) as error:  # the caller itself was cancelled: stop the run, record, then let it go
+            except asyncio.CancelledError as error:  # the caller's own task: stop the run and record, then let it go
                 interrupted = error
-                result = await self._stopped(
-                    running, policy, recorder, "The caller went away before the program ended."
-                )
+                reason = "The caller went away before the program ended."
+                result = await self._stopped(running, policy, recorder, reason)
             if result.usage.wall_ms is None:
                 usage = result.usage.model_copy(update={"wall_ms": (time.perf_counter() - clock) * 1000})
                 result = result.model_copy(update={"usage": usage})
-            result = _normalised(result, request, policy, adapter, verdict, explain, started_at)
-            sealed = _sealed(result, request, policy, started_at)
-            await asyncio.shield(asyncio.ensure_future(self._store.finish(request, policy, sealed)))
+            result = normalised(result, request, policy, adapter, verdict, explain, started_at)
+            final = sealed(result, request, policy, started_at)
+            await asyncio.shield(asyncio.ensure_future(self._store.finish(request, policy, final)))
         finally:
             self.running.pop(request.id, None)
             running.done.set()
-        self._plugins.observe("execution_finished", request=request, result=sealed)
+        self._plugins.observe("execution_finished", request=request, result=final)
         if interrupted is not None:
             raise interrupted
-        return sealed
+        return final
 
-    async def _outcome(self, running: Running, policy: Policy, recorder: _Recorder) -> ExecutionResult:
+    async def _outcome(self, running: Running, policy: Policy, recorder: Recorder) -> ExecutionResult:
         """What the adapter reports, or what the host makes of its silence or failure."""
         request = running.request
         backstop = (policy.max_execution_time + _BACKSTOP_MS) / 1000
         await asyncio.wait((running.task,), timeout=backstop)
         if not running.task.done():
-            reason = (
-                f"The program used up its {policy.max_execution_time} ms; the host had to end it for {running.adapter}."
-            )
+            reason = f"The program used up its {policy.max_execution_time} ms, and the host had to end it."
             return await self._stopped(running, policy, recorder, reason, Status.TIMED_OUT)
         if running.task.cancelled():
             reason = running.cancelled_because or "The run was cancelled."
-            return _cut_off(request, policy, recorder, Status.CANCELLED, reason)
+            return cut_off(request, policy, recorder, Status.CANCELLED, reason)
         error = running.task.exception()
         if error is None:
             result = running.task.result()
@@ -259,13 +211,13 @@ class Dispatcher:
             error = TypeError(f"it answered with {type(result).__name__} {getattr(result, 'status', '')}".rstrip())
         if isinstance(error, AdapterError):
             status = Status.INTERRUPTED if error.lost else Status.ADAPTER_FAILED
-            return _cut_off(request, policy, recorder, status, str(error), may_have_started=error.may_have_started)
+            return cut_off(request, policy, recorder, status, str(error), may_have_started=error.may_have_started)
         _log.error("adapter_raised", adapter=running.adapter, execution=request.id, exc_info=error)
         reason = f"Adapter {running.adapter} failed: {type(error).__name__}: {error}"
-        return _cut_off(request, policy, recorder, Status.ADAPTER_FAILED, reason)
+        return cut_off(request, policy, recorder, Status.ADAPTER_FAILED, reason)
 
     async def _stopped(
-        self, running: Running, policy: Policy, recorder: _Recorder, reason: str, status: Status = Status.CANCELLED
+        self, running: Running, policy: Policy, recorder: Recorder, reason: str, status: Status = Status.CANCELLED
     ) -> ExecutionResult:
         """End a run and wait until the adapter says that it is dead."""
         running.task.cancel()
@@ -276,7 +228,7 @@ class Dispatcher:
             result = running.task.result()
             if isinstance(result, ExecutionResult) and result.status in _BY_ADAPTERS:
                 return result  # it ended by itself just before it was stopped
-        return _cut_off(running.request, policy, recorder, status, reason)
+        return cut_off(running.request, policy, recorder, status, reason)
 
     def _unserved(self, request: ExecutionRequest, policy: Policy, choice: Choice) -> ExecutionResult:
         """The result where no adapter may serve.
@@ -289,7 +241,7 @@ class Dispatcher:
             status = Status.DENIED if choice.declined else Status.NOT_IMPLEMENTED
             risk = Risk(rule="adapter", severity=Severity.DENY, line=0, column=0, message=reasons, remedy="")
             risks = (risk,) if choice.declined else ()
-            return _blank(request, policy, status, reasons, risks=risks, explain=choice.explain)
+            return blank(request, policy, status, reasons, risks=risks, explain=choice.explain)
         standing_in = any(
             not self._registry.adapters[name].capabilities().runs_code for name in self._switchboard.current
         )
@@ -298,7 +250,7 @@ class Dispatcher:
                 f"no adapter may serve {request.language} under policy {policy.name}.", remedy=reasons
             )
         reason = f"Nothing that is ready may run {request.language} under policy {policy.name}. {reasons}"
-        return _blank(request, policy, Status.NOT_IMPLEMENTED, reason, explain=choice.explain)
+        return blank(request, policy, Status.NOT_IMPLEMENTED, reason, explain=choice.explain)
 
     async def cancel(self, execution_id: str, because: str) -> bool:
         """Stop a run and wait until it is dead and recorded. False where nothing by that id runs here."""
@@ -309,110 +261,3 @@ class Dispatcher:
         running.task.cancel()
         await running.done.wait()
         return True
-
-
-# --- results ---------------------------------------------------------------------------------------------------------
-
-
-def _blank(
-    request: ExecutionRequest,
-    policy: Policy,
-    status: Status,
-    reason: str,
-    *,
-    risks: tuple[Risk, ...] = (),
-    explain: tuple[Explanation, ...] = (),
-) -> ExecutionResult:
-    return ExecutionResult(
-        id=request.id,
-        status=status,
-        reason=reason,
-        language=request.language,
-        policy=policy.name,
-        risks=risks,
-        explain=explain,
-    )
-
-
-def _cut_off(
-    request: ExecutionRequest,
-    policy: Policy,
-    recorder: _Recorder,
-    status: Status,
-    reason: str,
-    *,
-    may_have_started: bool = True,
-) -> ExecutionResult:
-    """A run that the adapter could not report on, with what it had written until then."""
-    return ExecutionResult(
-        id=request.id,
-        status=status,
-        reason=reason,
-        language=request.language,
-        policy=policy.name,
-        stdout="".join(recorder.text["stdout"]),
-        stderr="".join(recorder.text["stderr"]),
-        displays=tuple(recorder.displays),
-        may_have_started=may_have_started,
-        usage=Usage(),
-    )
-
-
-def _denial(request: ExecutionRequest, policy: Policy, refusal: Refusal) -> ExecutionResult:
-    risk = Risk(
-        rule=refusal.rule, severity=Severity.DENY, line=0, column=0, message=refusal.reason, remedy=refusal.remedy
-    )
-    reason = f"{refusal.reason} {refusal.remedy}".strip()
-    return _blank(request, policy, Status.DENIED, reason, risks=(risk,))
-
-
-def _judged(request: ExecutionRequest, policy: Policy, verdict: Verdict) -> ExecutionResult:
-    """What validation alone decides: a program that cannot be parsed has failed, one with a denied risk is denied."""
-    if verdict.error is not None and verdict.verdict != "denied":
-        error = verdict.error
-        reason = f"{error.message} (line {error.line}, column {error.column})" if error.line else error.message
-        return _blank(request, policy, Status.FAILED, reason, risks=(error, *verdict.risks))
-    stopping = [risk for risk in verdict.risks if risk.severity is Severity.DENY]
-    reason = " ".join(f"{risk.message} {risk.remedy}".strip() for risk in stopping[:3])
-    if len(stopping) > 3:
-        reason += f" And {len(stopping) - 3} more."
-    return _blank(request, policy, Status.DENIED, reason or "Validation denied it.", risks=verdict.risks)
-
-
-def _normalised(
-    result: ExecutionResult,
-    request: ExecutionRequest,
-    policy: Policy,
-    adapter: Adapter,
-    verdict: Verdict,
-    explain: tuple[Explanation, ...],
-    started_at: datetime,
-) -> ExecutionResult:
-    """The adapter's result with everything that only the host may say."""
-    return result.model_copy(
-        update={
-            "id": request.id,
-            "reason": result.reason or _REASONS.get(result.status, ""),
-            "risks": verdict.risks,
-            "adapter": adapter.name,
-            "adapter_version": adapter.capabilities().version,
-            "language": request.language,
-            "policy": policy.name,
-            "explain": explain,
-            "started_at": started_at,
-        }
-    )
-
-
-def _sealed(
-    result: ExecutionResult, request: ExecutionRequest, policy: Policy, started_at: datetime
-) -> ExecutionResult:
-    """The final form, with times and hashes."""
-    provenance = Provenance.model_construct(
-        code_sha256=request.code_sha256,
-        inputs_sha256=request.inputs_sha256,
-        outputs_sha256=result.outputs_sha256,
-        policy_sha256=policy.sha256,
-    )
-    times = {"started_at": started_at, "finished_at": datetime.now(UTC)}
-    return result.model_copy(update={"provenance": provenance, **times})
