@@ -113,7 +113,9 @@ def arguments(view: View, sources: Mapping[Path, str], empty: str, info_fd: int)
         listed += ["--ro-bind", empty, place]
     for device in _DEVICES:
         listed += ["--dev-bind-try", f"/dev/{device}", f"/dev/{device}"]
-    return [*listed, "--dir", "/work", "--dir", "/tmp", "--remount-ro", "/", "--chdir", "/"]  # noqa: S108 - inside the wall
+    for folder in ("/work", "/tmp", "/dev/shm"):  # noqa: S108 - inside the wall
+        listed += ["--dir", folder]
+    return [*listed, "--remount-ro", "/", "--chdir", "/"]
 
 
 def read_child_pid(info: bytes) -> int | None:

@@ -93,7 +93,10 @@ def read_exactly(count):
 
 
 def prepare_work_folder(kernel, plan):
-    """One tmpfs holds /work and, where the program may write, /tmp: one budget of bytes and of names."""
+    """One tmpfs holds /work and, where the program may write, /tmp: one budget of bytes and of names.
+
+    /tmp shows as /dev/shm too: semaphores and shared memory between the processes of one run are files there.
+    """
     work = plan["work"]
     if work is None:
         return
@@ -106,7 +109,9 @@ def prepare_work_folder(kernel, plan):
     kernel.mount(b"/tmp/tmp", b"/tmp", None, kernel.MS_BIND, None)
     if plan["files"]:
         own_module("workfolder").write_files("/work", plan["files"])
-    if not work["writable"]:
+    if work["writable"]:
+        kernel.mount(b"/tmp", b"/dev/shm", None, kernel.MS_BIND, None)
+    else:
         for folder in (b"/work", b"/tmp"):
             kernel.mount(None, folder, None, kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY | flags, None)
 

@@ -69,7 +69,7 @@ async def test_it_sees_only_what_the_language_needs(bench):
     )
     result = await bench.run(code, environment={"GIVEN": "1"})
     assert not {"proc", "sys", "etc", "home", "var", "run", "opt"} & set(result.value["root"])
-    assert result.value["dev"] == ["full", "null", "random", "urandom", "zero"]
+    assert result.value["dev"] == ["full", "null", "random", "shm", "urandom", "zero"]
     assert result.value["write"] == "EROFS"
     assert result.value["remove"] == "EROFS"
     assert result.value["environment"] == ["GIVEN", "HOME", "LANG", "PATH", "TMPDIR"]
@@ -218,10 +218,36 @@ async def test_descriptors_are_bounded(bench):
     assert result.value == "EMFILE"
 
 
-async def test_no_shared_memory(bench):
-    """There is no /dev/shm and no message queue."""
-    code = TELLS + "result = [os.path.exists('/dev/shm'), call(240, b'/x', 0o102, 0o600, 0)]"
-    assert (await bench.run(code)).value[0] is False
+async def test_shared_memory_is_the_runs_own(bench):
+    """/dev/shm is empty at the start of each run, whatever host and earlier runs have in theirs; no message queue."""
+    here = Path("/dev/shm") / f"understudy-{os.getpid()}"
+    here.write_text("the host's")
+    code = TELLS + (
+        "seen = os.listdir('/dev/shm')\n"
+        "if os.access('/dev/shm', os.W_OK): open('/dev/shm/left', 'w').close()\n"
+        "result = [seen, call(240, b'/x', 0o102, 0o600, 0)]"
+    )
+    try:
+        first, second = [(await bench.run(code)).value for _ in range(2)]
+    finally:
+        here.unlink()
+    assert first[0] == second[0] == []
+    assert first[1] == second[1] != "open"
+
+
+async def test_processes_of_one_run_can_share(bench):
+    """Locks, queues and shared memory of multiprocessing work between the processes of a run."""
+    code = (
+        "import multiprocessing\nfork = multiprocessing.get_context('fork')\n"
+        "lock, queue = fork.Lock(), fork.Queue()\n"
+        "def work(n):\n    with lock:\n        queue.put(n * n)\n"
+        "all_of_them = [fork.Process(target=work, args=(n,)) for n in range(3)]\n"
+        "for each in all_of_them: each.start()\n"
+        "result = sorted(queue.get() for _ in all_of_them)\n"
+        "for each in all_of_them: each.join()\n"
+    )
+    result = await bench.run(code, file_system_access="sandboxed")
+    assert result.value == [0, 1, 4], result.reason
 
 
 async def test_limits_cannot_be_raised(bench):
