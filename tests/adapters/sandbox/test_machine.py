@@ -287,8 +287,9 @@ async def test_a_bubblewrap_that_lost_its_parent_is_found(by_default):
     """A process that waits for a dead bubblewrap is known by its label, and reaping its owner ends it."""
     owner = "dead with a stray"
     label = f"{cgroups.owner_tag(owner)}-1."
-    command = ["sh", "-c", "read x", "/guest/launcher/launcher.pyc", "3", "4", "-", label]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+    command = ["sh", "-c", "echo; read x", "/guest/launcher/launcher.pyc", "3", "4", "-", label]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.read(1)  # it has its arguments only a moment after it was started
         assert strays.find_strays(label) == [process.pid]
         assert strays.find_strays(f"{cgroups.owner_tag('alive')}-") == []
         assert await by_default.adapter.reap([owner]) >= 1
