@@ -8,6 +8,7 @@ from host.policy import ENFORCED_FIELDS, Enforcement, Policy
 
 __all__ = ["PlaceholderAdapter"]
 
+_MESSAGE = "Code execution coming soon"
 _CAPABILITIES = Capabilities(
     version="1",
     languages=("python", "javascript", "sql", "elixir"),
@@ -39,8 +40,8 @@ class PlaceholderAdapter:
         return ExecutionResult(
             id=request.id,
             status=Status.NOT_IMPLEMENTED,
-            reason="Nothing can run this code now; the placeholder answered.",
-            message="Code execution coming soon",
+            reason=_MESSAGE,
+            message=_MESSAGE,
             fallback_action="describe_computation_only",
             usage=Usage(wall_ms=0.0, cpu_ms=0.0, peak_memory_bytes=0, output_bytes=0),
             language=request.language,
