@@ -18,9 +18,10 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from adapters.guest.environments import (
     SQL,
@@ -129,18 +130,27 @@ def _resolve(name: str, wanted: Sequence[str]) -> str:
             (
                 item["metadata"]["name"].lower(),
                 item["metadata"]["version"],
-                item["download_info"]["archive_info"]["hashes"],
+                _sha256(item["download_info"]["archive_info"]),
             )
             for item in json.loads(said)["install"]
         ]
-        return "".join(
-            f"{package}=={version} --hash=sha256:{hashes['sha256']}\n" for package, version, hashes in sorted(entries)
-        )
+        return "".join(f"{package}=={version} --hash=sha256:{digest}\n" for package, version, digest in sorted(entries))
     except (ValueError, KeyError, TypeError) as error:
         raise GuestEnvironmentError(
             f"pip's report on {', '.join(wanted)} cannot be read: {error!r}.",
             remedy="Upgrade pip: python -m pip install -U pip",
         ) from error
+
+
+def _sha256(archive: Mapping[str, Any]) -> str:
+    """The hash in a report of pip; before pip 23.1 it is one text, ``sha256=...``."""
+    if "hashes" in archive:
+        digest: str = archive["hashes"]["sha256"]
+        return digest
+    kind, _, digest = archive["hash"].partition("=")
+    if kind != "sha256":
+        raise KeyError("sha256")
+    return digest
 
 
 def _install(environments: Environments, name: str, lock_text: str) -> Environment:

@@ -93,9 +93,9 @@ def read_exactly(count):
 
 
 def prepare_work_folder(kernel, plan):
-    """One tmpfs holds /work and, where the program may write, /tmp: one budget of bytes and of names.
+    """One tmpfs holds /work and, where the program may write, /tmp and /dev/shm: one budget of bytes and of names.
 
-    /tmp shows as /dev/shm too: semaphores and shared memory between the processes of one run are files there.
+    Semaphores and shared memory between the processes of one run are files in /dev/shm.
     """
     work = plan["work"]
     if work is None:
@@ -105,13 +105,14 @@ def prepare_work_folder(kernel, plan):
     kernel.mount(b"tmpfs", b"/tmp", b"tmpfs", flags, options)
     os.mkdir("/tmp/work", 0o755)
     os.mkdir("/tmp/tmp", 0o700)
+    if work["writable"]:
+        os.mkdir("/tmp/shm", 0o700)
+        kernel.mount(b"/tmp/shm", b"/dev/shm", None, kernel.MS_BIND, None)
     kernel.mount(b"/tmp/work", b"/work", None, kernel.MS_BIND, None)
     kernel.mount(b"/tmp/tmp", b"/tmp", None, kernel.MS_BIND, None)
     if plan["files"]:
         own_module("workfolder").write_files("/work", plan["files"])
-    if work["writable"]:
-        kernel.mount(b"/tmp", b"/dev/shm", None, kernel.MS_BIND, None)
-    else:
+    if not work["writable"]:
         for folder in (b"/work", b"/tmp"):
             kernel.mount(None, folder, None, kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY | flags, None)
 

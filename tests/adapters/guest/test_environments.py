@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from adapters.guest import builds
 from adapters.guest.builds import add, build, ensure_sql
 from adapters.guest.catalogue import guests
 from adapters.guest.cli import app
@@ -212,3 +213,9 @@ def test_an_interpreter_that_is_not_there_is_missing(environments, tmp_path):
         found = PythonGuest(environments, program).find()
         assert isinstance(found, Missing)
         assert found.remedy
+
+
+@pytest.mark.parametrize("archive", [{"hashes": {"sha256": "ab"}}, {"hash": "sha256=ab"}])
+def test_reports_of_old_and_new_pip_are_read(archive):
+    """Debian 12's pip reports the hash of a package as one text, later ones as a map."""
+    assert builds._sha256(archive) == "ab"
