@@ -6,9 +6,17 @@
     - UnknownLanguage
     - UnknownAdapter
     - UnknownExecution
+    - UnknownSession
     - WidenedLimits
     - InvalidRequest
     - DuplicateExecution
+    - DuplicateSession
+    - SessionMismatch
+    - SessionEnded
+      . SessionLost
+    - SessionBusy
+    - SessionsFull
+    - OwnedElsewhere
     - NotSupportedYet
   x NothingCanServe              no adapter may run it and the placeholder is switched off
   x HostClosing                  the host is shutting down
@@ -24,18 +32,26 @@ __all__ = [
     "AdapterError",
     "ConfigurationError",
     "DuplicateExecution",
+    "DuplicateSession",
     "HostClosing",
     "InvalidRequest",
     "NotSupportedYet",
     "NothingCanServe",
+    "OwnedElsewhere",
     "PluginError",
     "RequestError",
+    "SessionBusy",
+    "SessionEnded",
+    "SessionLost",
+    "SessionMismatch",
+    "SessionsFull",
     "StoreError",
     "UnderstudyError",
     "UnknownAdapter",
     "UnknownExecution",
     "UnknownLanguage",
     "UnknownPolicy",
+    "UnknownSession",
     "WidenedLimits",
 ]
 
@@ -101,6 +117,14 @@ class UnknownExecution(RequestError):
     title = "No execution has that id"
 
 
+class UnknownSession(RequestError):
+    """No session has that id."""
+
+    type = "unknown-session"
+    status = 404
+    title = "No session has that id"
+
+
 class WidenedLimits(RequestError):
     """The request asks for more than its policy gives."""
 
@@ -114,6 +138,60 @@ class DuplicateExecution(RequestError):
     type = "duplicate-execution"
     status = 409
     title = "That execution id is taken"
+
+
+class DuplicateSession(RequestError):
+    """A session with that id was opened before."""
+
+    type = "duplicate-session"
+    status = 409
+    title = "That session id is taken"
+
+
+class SessionMismatch(RequestError):
+    """A command names another language, policy or adapter than its session has."""
+
+    type = "session-mismatch"
+    title = "The session has another language, policy or adapter"
+
+
+class SessionEnded(RequestError):
+    """The session is over: it was ended, its time is up, or it has used up what it may use in all."""
+
+    type = "session-ended"
+    status = 410
+    title = "The session has ended"
+
+
+class SessionLost(SessionEnded):
+    """The session's process is gone, and its variables with it. Nothing is run again."""
+
+    type = "session-lost"
+    title = "The session's process is gone"
+
+
+class SessionBusy(RequestError):
+    """So many commands wait for the session that it takes no more."""
+
+    type = "session-busy"
+    status = 429
+    title = "Too many commands wait for this session"
+
+
+class SessionsFull(RequestError):
+    """The host keeps as many sessions as it may."""
+
+    type = "sessions-full"
+    status = 429
+    title = "The host keeps as many sessions as it may"
+
+
+class OwnedElsewhere(RequestError):
+    """Another host that is alive has the execution or the session."""
+
+    type = "owned-elsewhere"
+    status = 409
+    title = "Another host has it"
 
 
 class NotSupportedYet(RequestError):

@@ -68,7 +68,9 @@ class Capabilities(BaseModel):
     enforcement_by_language: Mapping[str, Mapping[str, Enforcement]] = Field(default_factory=dict)
     runs_code: bool = Field(default=True, description="false for a stand-in that answers without running anything")
     files: bool = False
-    sessions: bool = False
+    session_languages: tuple[str, ...] = Field(
+        default=(), description="languages of which it keeps interpreters alive between commands"
+    )
     streaming: bool = False
     remote: bool = Field(default=False, description="code leaves this machine")
     priced: bool = Field(default=False, description="a run costs money")
@@ -188,14 +190,33 @@ class Adapter(Protocol):
 
 @runtime_checkable
 class SessionAdapter(Adapter, Protocol):
-    """An adapter that keeps interpreters alive between commands."""
+    """An adapter that keeps interpreters alive between commands. The languages are its ``session_languages``.
+
+    The host runs one command at a time in a session; many sessions run at the same time.
+    """
 
     async def open(self, session: str, language: str, policy: Policy) -> None:
-        """Start an interpreter that lives until ``close`` or its limits."""
+        """Start an interpreter that lives until ``close`` or its limits.
+
+        Raises:
+            AdapterError: it cannot be started; nothing of it is left.
+        """
         ...
 
     async def run(self, session: str, request: ExecutionRequest, policy: Policy, emit: Emit) -> ExecutionResult:
-        """Run one command in it, as ``execute`` does."""
+        """Run one command in it, as ``execute`` does.
+
+        A command that fails keeps the session. One that a limit ends may take the process with it: the result says how
+        it ended, and ``alive`` is false from then on.
+
+        Raises:
+            AdapterError: the wall failed, not the program.
+            SessionLost: the interpreter was gone before the command; nothing was run.
+        """
+        ...
+
+    def alive(self, session: str) -> bool:
+        """Whether its interpreter is there to take a command. Cheap; asked before and after each command."""
         ...
 
     async def close(self, session: str) -> None:

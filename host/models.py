@@ -304,6 +304,8 @@ class ExecutionResult(BaseModel):
     fallback_action: str | None = Field(
         default=None, description="what a caller does instead, as describe_computation_only"
     )
+    session: str | None = Field(default=None, description="the session whose command it was")
+    session_lost: bool = Field(default=False, description="the session's process is gone: it takes no more commands")
 
     @computed_field  # type: ignore[prop-decorator]
     @property

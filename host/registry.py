@@ -119,9 +119,10 @@ class Registry:
         refusal = self.refusal(adapter, request, policy)
         if refusal is not None:
             return Choice(None, (_no(name, refusal.reason, refusal.remedy),), declined=True)
+        reason = "The request names it." if request.session is None else "It keeps the session."
         return Choice(
             adapter,
-            (Explanation.model_construct(adapter=name, chosen=True, reason="The request names it.", remedy=""),),
+            (Explanation.model_construct(adapter=name, chosen=True, reason=reason, remedy=""),),
         )
 
     def refusal(self, adapter: Adapter, request: ExecutionRequest, policy: Policy) -> Refusal | None:
@@ -132,6 +133,8 @@ class Registry:
             return Refusal(
                 rule="language", reason=f"it does not run {language}; it runs {', '.join(capabilities.languages)}."
             )
+        if request.session is not None and language not in capabilities.session_languages:
+            return Refusal(rule="session", reason=f"it keeps no sessions of {language}.")
         if capabilities.runs_code:
             key = (adapter.name, policy.sha256, language)
             short = self._shortfalls.get(key)

@@ -24,13 +24,12 @@ def adapter_views(host: Host) -> list[dict[str, Any]]:
 def _adapter(host: Host, name: str) -> dict[str, Any]:
     absent = host.registry.absent.get(name)
     if absent is not None:
-        blank: dict[str, Any] = dict.fromkeys(
-            ("ready", "serving", "runs_code", "remote", "priced", "files", "sessions"), False
-        )
+        blank: dict[str, Any] = dict.fromkeys(("ready", "serving", "runs_code", "remote", "priced", "files"), False)
         blank |= {
             "streaming": False,
             "version": None,
             "languages": [],
+            "session_languages": [],
             "enforcement": {},
             "enforcement_by_language": {},
         }

@@ -6,9 +6,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
+from host.errors import OwnedElsewhere
 from host.host import Host
 from host.http import body
-from host.http.problems import AlreadyEnded, OwnedElsewhere, responses
+from host.http.problems import AlreadyEnded, responses
 from host.http.views import ExecutionPage, ExecutionView, TheHost
 from host.models import ExecutionRequest, ExecutionResult, Status
 

@@ -26,7 +26,6 @@ __all__ = [
     "FieldError",
     "MalformedJSON",
     "NotReady",
-    "OwnedElsewhere",
     "Problem",
     "UnsupportedMediaType",
     "install",
@@ -91,14 +90,6 @@ class AlreadyEnded(RequestError):
     type = "already-ended"
     status = 409
     title = "The execution has ended"
-
-
-class OwnedElsewhere(RequestError):
-    """The execution runs on another host."""
-
-    type = "owned-elsewhere"
-    status = 409
-    title = "Another host runs this execution"
 
 
 class NotReady(UnderstudyError):
@@ -248,12 +239,15 @@ _MEANINGS = {
     400: "The body is not JSON.",
     401: "A key is needed, or the one that was sent is wrong.",
     403: "The request comes from a foreign page or names a foreign host.",
-    404: "No execution has that id.",
-    409: "The id is taken, the execution has ended already, or another host runs it.",
+    404: "No execution or session has that id.",
+    409: "The id is taken, the execution has ended already, or another host has it.",
+    410: "The session has ended, or its process is gone.",
     413: "The body is too long.",
     415: "The body is not application/json.",
     422: "The request cannot be taken as it is.",
+    429: "Too many commands wait for the session, or the host keeps as many sessions as it may.",
     500: "A fault of the service.",
+    502: "The wall failed.",
     503: "Nothing may serve the request, the store does not answer, or the service is shutting down.",
 }
 

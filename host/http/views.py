@@ -118,7 +118,7 @@ class AdapterView(_View):
     remote: bool = Field(default=False, description="code leaves this machine")
     priced: bool = Field(default=False, description="a run costs money")
     files: bool = False
-    sessions: bool = False
+    session_languages: tuple[str, ...] = Field(default=(), description="languages of which it keeps sessions")
     streaming: bool = False
     languages: tuple[str, ...] = ()
     enforcement: Mapping[str, Enforcement] = Field(default={}, description="how each policy field is upheld")
