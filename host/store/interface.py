@@ -9,14 +9,19 @@ import builtins
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from host.models import Actor, ExecutionRequest, ExecutionResult, File, Provenance, Status, Usage
 from host.policy import Policy
 
-__all__ = ["OwnerInfo", "Page", "Record", "Store", "Summary"]
+__all__ = ["EndedBy", "OwnerInfo", "Page", "Record", "SessionRecord", "Store", "Summary"]
+
+EndedBy = Literal["caller", "idle", "lifetime", "used_up", "lost", "failed", "host"]
+"""Why a session is over: somebody ended it; nothing ran in it for too long; its time was up; it used what it may use in
+all; its process went; it never opened; its host shut down.
+"""
 
 
 class Summary(BaseModel):
@@ -32,6 +37,7 @@ class Summary(BaseModel):
     adapter: str | None = None
     adapter_version: str | None = None
     actor: Actor | None = Field(default=None, description="who asked")
+    session: str | None = Field(default=None, description="the session whose command it was")
     may_have_started: bool = False
     exit_code: int | None = None
     signal: str | None = None
@@ -85,6 +91,39 @@ class OwnerInfo:
     started_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """A session, as it outlives its host.
+
+    Attributes:
+        owner: the host that keeps it.
+        policy: the name of its policy.
+        idle_ms: how long it may stand idle, in ms.
+        lifetime_ms: how long it may live in all, in ms.
+        ended_at: None while it lives, or where its host died and nobody noticed yet.
+        reason: why it ended, a sentence.
+        commands, wall_ms, cpu_ms, output_bytes: what its commands used; written when it ends.
+    """
+
+    id: str
+    owner: str
+    language: str
+    policy: str
+    adapter: str
+    adapter_version: str
+    idle_ms: int
+    lifetime_ms: int
+    created_at: datetime
+    actor: Actor | None = None
+    ended_at: datetime | None = None
+    ended_by: EndedBy | None = None
+    reason: str = ""
+    commands: int = 0
+    wall_ms: float = 0.0
+    cpu_ms: float = 0.0
+    output_bytes: int = 0
+
+
 class Store(Protocol):
     """Keeps executions. Every method raises StoreError, with the remedy, where the database does not answer."""
 
@@ -136,6 +175,7 @@ class Store(Protocol):
         language: str | None = None,
         adapter: str | None = None,
         actor: str | None = None,
+        session: str | None = None,
     ) -> Page:
         """Executions, newest first. ``before`` is the id of one: only older ones are listed.
 
@@ -145,16 +185,39 @@ class Store(Protocol):
         """
         ...
 
+    async def open_session(self, session: SessionRecord) -> None:
+        """Write a session that is about to open, durably.
+
+        Raises:
+            DuplicateSession: the id was used before.
+        """
+        ...
+
+    async def end_session(self, session: SessionRecord) -> None:
+        """Write how it ended. Where it has an end already, the first stays."""
+        ...
+
+    async def get_session(self, session_id: str) -> SessionRecord:
+        """One session, living or not.
+
+        Raises:
+            UnknownSession: no session has that id.
+        """
+        ...
+
     async def register(self, owner: OwnerInfo) -> None:
         """Note a host that is about to run executions."""
         ...
 
     async def owners_at_work(self, *, machine: str, lock_folder: str) -> builtins.list[str]:
-        """The hosts of that machine and lock folder that have executions without an end."""
+        """The hosts of that machine and lock folder that have executions or sessions without an end."""
         ...
 
     async def recover(self, dead_owners: Sequence[str]) -> int:
-        """Mark what dead hosts left without an end as ``interrupted``. Returns how many."""
+        """Mark the executions that dead hosts left without an end as ``interrupted``, and end their sessions.
+
+        Returns how many executions there were.
+        """
         ...
 
     async def purge(self) -> int:

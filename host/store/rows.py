@@ -28,6 +28,7 @@ def summary(row: Row[Any]) -> Summary:
         adapter=row.adapter,
         adapter_version=row.adapter_version,
         actor=Actor(id=row.actor_id, type=row.actor_type) if row.actor_id is not None else None,
+        session=row.session,
         may_have_started=row.may_have_started,
         exit_code=row.exit_code,
         signal=row.signal,

@@ -5,9 +5,9 @@ A time is an integer: microseconds since 1970 in UTC.
 
 from sqlalchemy import BigInteger, Boolean, Column, Double, Index, LargeBinary, MetaData, String, Table, Text
 
-__all__ = ["HEAD", "executions", "metadata", "owners"]
+__all__ = ["HEAD", "executions", "metadata", "owners", "sessions"]
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration. Compared at start, so that Alembic is imported only where there is something to migrate."""
 
 metadata = MetaData()
@@ -55,6 +55,30 @@ executions = Table(
     Column("started_us", BigInteger),
     Column("finished_us", BigInteger),
     Column("retain_until_us", BigInteger),  # null once the payloads are gone
+    Column("session", String(128)),  # whose command it was
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", String(128), primary_key=True),
+    Column("owner", String(64), nullable=False),
+    Column("actor_id", String(200)),
+    Column("actor_type", String(100)),
+    Column("language", String(32), nullable=False),
+    Column("policy", String(64), nullable=False),
+    Column("adapter", String(100), nullable=False),
+    Column("adapter_version", Text, nullable=False),
+    Column("idle_ms", BigInteger, nullable=False),
+    Column("lifetime_ms", BigInteger, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("ended_us", BigInteger),  # null while it lives
+    Column("ended_by", String(32)),
+    Column("reason", Text, nullable=False),
+    Column("commands", BigInteger, nullable=False),
+    Column("wall_ms", Double, nullable=False),
+    Column("cpu_ms", Double, nullable=False),
+    Column("output_bytes", BigInteger, nullable=False),
 )
 
 Index("executions_by_age", executions.c.created_us, executions.c.id)
@@ -64,6 +88,21 @@ Index(
     sqlite_where=executions.c.status.is_(None),
     postgresql_where=executions.c.status.is_(None),
 )
+Index(
+    "executions_by_session",
+    executions.c.session,
+    executions.c.created_us,
+    executions.c.id,
+    sqlite_where=executions.c.session.is_not(None),
+    postgresql_where=executions.c.session.is_not(None),
+)
+Index(
+    "sessions_without_end",
+    sessions.c.owner,
+    sqlite_where=sessions.c.ended_us.is_(None),
+    postgresql_where=sessions.c.ended_us.is_(None),
+)
+Index("sessions_by_age", sessions.c.created_us, sessions.c.id)
 Index(
     "executions_to_purge",
     executions.c.retain_until_us,

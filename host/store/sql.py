@@ -14,7 +14,8 @@ from host.errors import DuplicateExecution, InvalidRequest, StoreError, UnknownE
 from host.models import ExecutionRequest, ExecutionResult, Status
 from host.policy import Policy
 from host.store.engine import database_url, make_engine, prepare_file, translated
-from host.store.interface import OwnerInfo, Page, Record
+from host.store import sessions
+from host.store.interface import OwnerInfo, Page, Record, SessionRecord
 from host.store.migrate import migrate, version
 from host.store.rows import SUMMARY_COLUMNS, record, summary
 from host.store.schema import HEAD, executions, owners
@@ -110,12 +111,16 @@ class SqlStore:
         language: str | None = None,
         adapter: str | None = None,
         actor: str | None = None,
+        session: str | None = None,
     ) -> Page:
         if not 1 <= limit <= _LARGEST_PAGE:
             raise InvalidRequest(f"limit is {limit}; a page holds 1 to {_LARGEST_PAGE}.")
         table = executions.c
         query = select(*SUMMARY_COLUMNS).order_by(table.created_us.desc(), table.id.desc()).limit(limit + 1)
-        wanted = ((table.status, status), (table.language, language), (table.adapter, adapter), (table.actor_id, actor))
+        wanted = (
+            *((table.status, status), (table.language, language), (table.adapter, adapter)),
+            *((table.actor_id, actor), (table.session, session)),
+        )
         for column, value in wanted:
             if value is not None:
                 query = query.where(column == str(value))
@@ -133,6 +138,18 @@ class SqlStore:
         more = len(rows) > limit
         return Page(tuple(summary(row) for row in rows[:limit]), rows[limit - 1].id if more else None)
 
+    async def open_session(self, session: SessionRecord) -> None:
+        await self._writer.submit(sessions.opened(session))
+
+    async def end_session(self, session: SessionRecord) -> None:
+        statement = sessions.ended(session)
+        await self._writer.submit(lambda connection: connection.execute(statement).rowcount)
+
+    async def get_session(self, session_id: str) -> SessionRecord:
+        query = sessions.reads(session_id)
+        rows = await self._read(lambda connection: connection.execute(query).all())
+        return sessions.record(rows, session_id)
+
     async def register(self, owner: OwnerInfo) -> None:
         row = {
             "id": owner.id,
@@ -146,30 +163,35 @@ class SqlStore:
 
     async def owners_at_work(self, *, machine: str, lock_folder: str) -> builtins.list[str]:
         here = and_(owners.c.machine == machine, owners.c.lock_folder == lock_folder)
-        query = select(owners.c.id).where(
-            here, owners.c.id.in_(select(executions.c.owner).where(executions.c.status.is_(None)))
-        )
+        running = select(executions.c.owner).where(executions.c.status.is_(None))
+        query = select(owners.c.id).where(here, or_(owners.c.id.in_(running), owners.c.id.in_(sessions.unended())))
         return await self._read(lambda connection: list(connection.execute(query).scalars()))
 
     async def recover(self, dead_owners: Sequence[str]) -> int:
         table = executions.c
         ended = {"status": Status.INTERRUPTED.value, "reason": _LOST, "finished_us": _now_us()}
         statement = update(executions).where(table.status.is_(None), table.owner.in_(dead_owners)).values(ended)
-        recovered: int = await self._writer.submit(lambda connection: connection.execute(statement).rowcount)
+        lost = sessions.lost_with(dead_owners)
+
+        def recover(connection: Connection) -> int:
+            connection.execute(lost)
+            return connection.execute(statement).rowcount
+
+        recovered: int = await self._writer.submit(recover)
         return recovered
 
     async def purge(self) -> int:
         table, now_us = executions.c, _now_us()
+        oldest_us = now_us - self._retain_days * DAY_US
         nothing = {"code": None, "inputs": None, "files": None, "result": None, "reason": "", "outputs_kept": False}
         empty = update(executions).where(table.retain_until_us <= now_us, table.status.is_not(None))
         empty = empty.values(nothing | {"retain_until_us": None})
-        old = delete(executions).where(
-            table.created_us <= now_us - self._retain_days * DAY_US, table.status.is_not(None)
-        )
+        old = delete(executions).where(table.created_us <= oldest_us, table.status.is_not(None))
 
         def purge(connection: Connection) -> int:
             if self._retain_days:
                 connection.execute(old)
+                connection.execute(sessions.old(oldest_us))
             return connection.execute(empty).rowcount
 
         emptied: int = await self._writer.submit(purge)

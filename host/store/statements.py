@@ -25,7 +25,7 @@ DAY_US = 86_400_000_000
 _OPENING = (
     *("id", "owner", "actor_id", "actor_type", "language", "policy", "adapter", "adapter_version", "reason"),
     *("code_sha256", "inputs_sha256", "outputs_sha256", "policy_sha256", "code", "inputs", "files"),
-    *("outputs_kept", "may_have_started", "created_us", "retain_until_us"),
+    *("outputs_kept", "may_have_started", "created_us", "retain_until_us", "session"),
 )
 _CLOSING = (
     *(
@@ -126,6 +126,7 @@ def opening_row(
         "may_have_started": True,  # true of every run whose end nobody saw
         "created_us": now_us,
         "retain_until_us": now_us + retain.days * DAY_US,
+        "session": request.session,
     }
 
 
