@@ -8,7 +8,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from host.errors import AdapterError, NothingCanServe, NotSupportedYet, UnknownLanguage, UnknownPolicy, WidenedLimits
+from host.errors import (
+    AdapterError,
+    DuplicateExecution,
+    NothingCanServe,
+    NotSupportedYet,
+    UnknownLanguage,
+    UnknownPolicy,
+    WidenedLimits,
+)
 from host.events import get_logger
 from host.interface import Adapter, CheckResult, Emit
 from host.models import ExecutionRequest, ExecutionResult, Explanation, Risk, Severity, Status, Verdict
@@ -20,6 +28,7 @@ from host.switchboard import Switchboard
 
 if TYPE_CHECKING:
     from host.store.interface import Store
+    from host.streams import Stream
 
 __all__ = ["Dispatcher", "Running"]
 
@@ -33,17 +42,46 @@ _log = get_logger("understudy.dispatch")
 
 @dataclass(slots=True)
 class Running:
-    """A program that runs now."""
+    """A request from its acceptance to its record.
+
+    Attributes:
+        request: with its language's proper name.
+        policy: the one that applies.
+        adapter: which one runs it; None until the intent is written.
+        recorder: what came out until now; None until then too.
+        task: the adapter's own; None until it is called.
+        cancelled_because: why somebody wants it stopped.
+        stream: who is told of what happens; None where nobody is.
+        result: the recorded one.
+        done: set when it has its record, or is known to get none.
+    """
 
     request: ExecutionRequest
-    adapter: str
-    task: "asyncio.Task[ExecutionResult]"
+    policy: Policy
+    adapter: str | None = None
+    recorder: Recorder | None = None
+    task: "asyncio.Task[ExecutionResult] | None" = None
     cancelled_because: str | None = None
+    stream: "Stream | None" = None
+    result: ExecutionResult | None = None
     done: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def begin(self, adapter: str, recorder: Recorder) -> None:
+        """The intent is written; the adapter is about to be called."""
+        self.adapter, self.recorder = adapter, recorder
+        if self.stream is not None:
+            self.tell(self.stream)
+
+    def tell(self, stream: "Stream") -> None:
+        """Let a stream know of what happens, and of what has happened already."""
+        self.stream = stream
+        if self.adapter is not None and self.recorder is not None:
+            stream.start(self.request, self.policy, self.adapter)
+            self.recorder.also(stream.take)
 
 
 class Dispatcher:
-    """Runs requests. It owns nothing but the table of what runs now."""
+    """Runs requests. It owns nothing but the table of what was accepted and has no record yet."""
 
     def __init__(
         self,
@@ -117,38 +155,66 @@ class Dispatcher:
 
     # --- the path -----------------------------------------------------------------------------------------------------
 
-    async def execute(self, request: ExecutionRequest, emit: Emit) -> ExecutionResult:
+    async def execute(self, request: ExecutionRequest, emit: Emit, stream: "Stream | None" = None) -> ExecutionResult:
         """Take one request from beginning to record. See ``Host.execute``."""
         started_at = datetime.now(UTC)
         request, policy = self.resolve(request)
+        if request.id in self.running:
+            raise DuplicateExecution(
+                f"an execution with the id {request.id!r} runs.", remedy="Send another id, or none."
+            )
+        running = self.running[request.id] = Running(request, policy, stream=stream)
+        try:
+            return await self._through(running, policy, started_at, emit)
+        except BaseException as error:
+            if running.stream is not None and running.result is None:
+                running.stream.fail(error)
+            raise
+        finally:
+            del self.running[request.id]
+            running.done.set()
+            if running.stream is not None and running.result is not None:
+                running.stream.finish(running.result)
+
+    async def _through(self, running: Running, policy: Policy, started_at: datetime, emit: Emit) -> ExecutionResult:
+        request = running.request
         refusal = self._plugins.deny(request, policy)
         if refusal is not None:
-            return await self._without_running(request, policy, started_at, denial(request, policy, refusal))
+            return await self._without_running(running, policy, started_at, denial(request, policy, refusal))
         verdict = await self._plugins.validate(request.code, request.language, policy)
         if verdict.error is not None or verdict.verdict == "denied":
-            return await self._without_running(request, policy, started_at, judged(request, policy, verdict))
+            return await self._without_running(running, policy, started_at, judged(request, policy, verdict))
         choice = self._registry.choose(request, policy, self._switchboard.lanes, self._checks)
         if choice.adapter is None:
             result = self._unserved(request, policy, choice)
-            return await self._without_running(request, policy, started_at, result)
+            return await self._without_running(running, policy, started_at, result)
         if not choice.adapter.capabilities().runs_code:
             result = await choice.adapter.execute(request, policy, emit)
             result = normalised(result, request, policy, choice.adapter, verdict, choice.explain, started_at)
-            return await self._without_running(request, policy, started_at, result)
-        return await self._run(request, policy, verdict, choice.adapter, choice.explain, started_at, emit)
+            return await self._without_running(running, policy, started_at, result)
+        if running.cancelled_because is not None:
+            never = _never_started(running, policy, choice.adapter, verdict, choice.explain, started_at)
+            return await self._without_running(running, policy, started_at, never)
+        return await self._run(running, policy, verdict, choice.adapter, choice.explain, started_at, emit)
 
     async def _without_running(
-        self, request: ExecutionRequest, policy: Policy, started_at: datetime, result: ExecutionResult
+        self, running: Running, policy: Policy, started_at: datetime, result: ExecutionResult
     ) -> ExecutionResult:
         """Record the end of a request for which no program was started."""
+        request = running.request
         final = sealed(result, request, policy, started_at)
-        await self._store.record(request, policy, final, owner=self._owner)
+        try:
+            await self._store.record(request, policy, final, owner=self._owner)
+        except asyncio.CancelledError:  # it is written all the same
+            running.result = final
+            raise
+        running.result = final
         self._plugins.observe("execution_finished", request=request, result=final)
         return final
 
     async def _run(
         self,
-        request: ExecutionRequest,
+        running: Running,
         policy: Policy,
         verdict: Verdict,
         adapter: Adapter,
@@ -156,56 +222,67 @@ class Dispatcher:
         started_at: datetime,
         emit: Emit,
     ) -> ExecutionResult:
+        request = running.request
         version = adapter.capabilities().version
-        recorder = Recorder(emit, policy.max_output_bytes)
+        interrupted: asyncio.CancelledError | None = None
         try:
             await self._store.begin(request, policy, owner=self._owner, adapter=adapter.name, adapter_version=version)
-        except asyncio.CancelledError:  # the intent is written all the same, and wants an end
-            reason = "The caller went away before the program started."
-            never = cut_off(request, policy, recorder, Status.CANCELLED, reason, may_have_started=False)
-            never = normalised(never, request, policy, adapter, verdict, explain, started_at)
-            await self._store.finish(request, policy, sealed(never, request, policy, started_at))
-            raise
+        except asyncio.CancelledError as error:  # the intent is written all the same, and wants an end
+            interrupted = error
+            running.cancelled_because = running.cancelled_because or "The caller went away before the program started."
+        if running.cancelled_because is not None:
+            result = _never_started(running, policy, adapter, verdict, explain, started_at)
+            return await self._finish(running, policy, sealed(result, request, policy, started_at), interrupted)
+        recorder = Recorder(emit, policy.max_output_bytes)
+        running.begin(adapter.name, recorder)
         self._plugins.observe("execution_started", request=request, policy=policy, adapter=adapter.name)
-        task = asyncio.ensure_future(adapter.execute(request, policy, recorder))
-        running = self.running[request.id] = Running(request, adapter.name, task)
-        interrupted: asyncio.CancelledError | None = None
+        running.task = asyncio.ensure_future(adapter.execute(request, policy, recorder))
         clock = time.perf_counter()
         try:
-            try:
-                result = await self._outcome(running, policy, recorder)
-            except asyncio.CancelledError as error:  # the caller's own task: stop the run and record, then let it go
-                interrupted = error
-                reason = "The caller went away before the program ended."
-                result = await self._stopped(running, policy, recorder, reason)
-            if result.usage.wall_ms is None:
-                usage = result.usage.model_copy(update={"wall_ms": (time.perf_counter() - clock) * 1000})
-                result = result.model_copy(update={"usage": usage})
-            result = normalised(result, request, policy, adapter, verdict, explain, started_at)
-            final = sealed(result, request, policy, started_at)
-            await asyncio.shield(asyncio.ensure_future(self._store.finish(request, policy, final)))
-        finally:
-            self.running.pop(request.id, None)
-            running.done.set()
-        self._plugins.observe("execution_finished", request=request, result=final)
+            result = await self._outcome(running, policy, recorder)
+        except asyncio.CancelledError as error:  # the caller's own task: stop the run and record, then let it go
+            interrupted = error
+            reason = "The caller went away before the program ended."
+            result = await self._stopped(running, policy, recorder, reason)
+        if result.usage.wall_ms is None:
+            usage = result.usage.model_copy(update={"wall_ms": (time.perf_counter() - clock) * 1000})
+            result = result.model_copy(update={"usage": usage})
+        result = normalised(result, request, policy, adapter, verdict, explain, started_at)
+        return await self._finish(running, policy, sealed(result, request, policy, started_at), interrupted)
+
+    async def _finish(
+        self,
+        running: Running,
+        policy: Policy,
+        final: ExecutionResult,
+        interrupted: asyncio.CancelledError | None,
+    ) -> ExecutionResult:
+        """Record the end of what has an intent; then a caller that was interrupted goes its way."""
+        try:
+            await self._store.finish(running.request, policy, final)
+        except asyncio.CancelledError as error:  # it is written all the same
+            interrupted = error
+        running.result = final
+        self._plugins.observe("execution_finished", request=running.request, result=final)
         if interrupted is not None:
             raise interrupted
         return final
 
     async def _outcome(self, running: Running, policy: Policy, recorder: Recorder) -> ExecutionResult:
         """What the adapter reports, or what the host makes of its silence or failure."""
-        request = running.request
+        request, task = running.request, running.task
+        assert task is not None  # noqa: S101 - the caller has just made it
         backstop = (policy.max_execution_time + _BACKSTOP_MS) / 1000
-        await asyncio.wait((running.task,), timeout=backstop)
-        if not running.task.done():
+        await asyncio.wait((task,), timeout=backstop)
+        if not task.done():
             reason = f"The program used up its {policy.max_execution_time} ms, and the host had to end it."
             return await self._stopped(running, policy, recorder, reason, Status.TIMED_OUT)
-        if running.task.cancelled():
+        if task.cancelled():
             reason = running.cancelled_because or "The run was cancelled."
             return cut_off(request, policy, recorder, Status.CANCELLED, reason)
-        error = running.task.exception()
+        error = task.exception()
         if error is None:
-            result = running.task.result()
+            result = task.result()
             if isinstance(result, ExecutionResult) and result.status in _BY_ADAPTERS:
                 return result
             error = TypeError(f"it answered with {type(result).__name__} {getattr(result, 'status', '')}".rstrip())
@@ -220,12 +297,14 @@ class Dispatcher:
         self, running: Running, policy: Policy, recorder: Recorder, reason: str, status: Status = Status.CANCELLED
     ) -> ExecutionResult:
         """End a run and wait until the adapter says that it is dead."""
-        running.task.cancel()
-        while not running.task.done():
+        task = running.task
+        assert task is not None  # noqa: S101 - it is stopped because it runs
+        task.cancel()
+        while not task.done():
             with contextlib.suppress(asyncio.CancelledError):  # cancelled again while the wall comes down: still wait
-                await asyncio.wait((running.task,))
-        if not running.task.cancelled() and running.task.exception() is None:
-            result = running.task.result()
+                await asyncio.wait((task,))
+        if not task.cancelled() and task.exception() is None:
+            result = task.result()
             if isinstance(result, ExecutionResult) and result.status in _BY_ADAPTERS:
                 return result  # it ended by itself just before it was stopped
         return cut_off(running.request, policy, recorder, status, reason)
@@ -253,11 +332,29 @@ class Dispatcher:
         return blank(request, policy, Status.NOT_IMPLEMENTED, reason, explain=choice.explain)
 
     async def cancel(self, execution_id: str, because: str) -> bool:
-        """Stop a run and wait until it is dead and recorded. False where nothing by that id runs here."""
+        """Stop a request, wherever it is on its way, and wait until it is dead and recorded.
+
+        False where nothing by that id runs here.
+        """
         running = self.running.get(execution_id)
         if running is None:
             return False
-        running.cancelled_because = because
-        running.task.cancel()
+        running.cancelled_because = running.cancelled_because or because
+        if running.task is not None:
+            running.task.cancel()
         await running.done.wait()
         return True
+
+
+def _never_started(
+    running: Running,
+    policy: Policy,
+    adapter: Adapter,
+    verdict: Verdict,
+    explain: tuple[Explanation, ...],
+    started_at: datetime,
+) -> ExecutionResult:
+    """The end of a request that was cancelled before its program started."""
+    reason = running.cancelled_because or ""
+    result = blank(running.request, policy, Status.CANCELLED, reason)
+    return normalised(result, running.request, policy, adapter, verdict, explain, started_at)

@@ -17,6 +17,7 @@
     - SessionBusy
     - SessionsFull
     - OwnedElsewhere
+    - SequenceAhead
     - NotSupportedYet
   x NothingCanServe              no adapter may run it and the placeholder is switched off
   x HostClosing                  the host is shutting down
@@ -40,6 +41,7 @@ __all__ = [
     "OwnedElsewhere",
     "PluginError",
     "RequestError",
+    "SequenceAhead",
     "SessionBusy",
     "SessionEnded",
     "SessionLost",
@@ -192,6 +194,14 @@ class OwnedElsewhere(RequestError):
     type = "owned-elsewhere"
     status = 409
     title = "Another host has it"
+
+
+class SequenceAhead(RequestError):
+    """A follower names an event that its stream has not come to."""
+
+    type = "sequence-ahead"
+    status = 409
+    title = "The stream has not come that far"
 
 
 class NotSupportedYet(RequestError):

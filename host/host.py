@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from types import MappingProxyType
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from host.dispatch import Dispatcher
 from host.errors import AdapterError, HostClosing
 from host.events import get_logger
+from host.following import Following
 from host.interface import Adapter, AdapterContext, CheckResult, Emit, Finding, Refusal, discard
 from host.models import ExecutionRequest, ExecutionResult, Explanation, Verdict
 from host.plugins import Plugins, load_plugins
@@ -21,6 +22,7 @@ from host.specs import AdapterSpec, LanguageSpec, load_target
 from host.store import open_store
 from host.store.interface import Store
 from host.store.owners import OwnerLock, recover_dead
+from host.streams import Stream, StreamEvent
 from host.switchboard import Switchboard
 
 __all__ = ["Host", "build_host"]
@@ -117,6 +119,9 @@ class Host:
             owner=self.owner,
             language_names=names,
         )
+        self._following = Following(
+            settings.streams, self._dispatcher.running, self._execute, self.cancel, store, self.owner
+        )
 
     @classmethod
     async def start(
@@ -180,19 +185,63 @@ class Host:
             StoreError: the record could not be written.
             HostClosing: the host is shutting down.
         """
+        return await self._execute(request, None, emit)
+
+    async def _execute(self, request: ExecutionRequest, stream: Stream | None, emit: Emit = discard) -> ExecutionResult:
         if self._closing:
             raise HostClosing("the host is shutting down.", remedy="Send the request to another host, or again later.")
         self._active += 1
         self._idle.clear()
         try:
-            return await self._dispatcher.execute(request, emit)
+            return await self._dispatcher.execute(request, emit, stream)
         finally:
             self._active -= 1
             if not self._active:
                 self._idle.set()
 
+    def stream(self, request: ExecutionRequest, *, linger_ms: int = 0) -> AsyncGenerator[StreamEvent, None]:
+        """Run one request and tell what happens: started, output and displays as they come, and last the result.
+
+        The events are numbered 1, 2, 3 ... What never runs (denied ...) has one event, its result. Nothing happens
+        before the first event is asked for. Closing the iterator stops the program as cancelling ``execute`` does;
+        ``contextlib.aclosing`` closes it at the end of a block, and waits.
+
+        Args:
+            request: what to run.
+            linger_ms: how long the program goes on when nobody follows it, for somebody who comes back with
+                ``attach``. Then closing the iterator does not stop it; where it is 0, closing does, whoever else
+                follows.
+
+        Raises:
+            UnderstudyError: as ``execute``, while iterating.
+
+        Example::
+
+            async with aclosing(host.stream(ExecutionRequest(code="print('hello')"))) as events:
+                async for seq, event in events:
+                    print(seq, event)
+        """
+        return self._following.stream(request, linger_ms)
+
+    def attach(self, execution_id: str, after: int = 0) -> AsyncGenerator[StreamEvent, None]:
+        """Follow an execution that is going on, or has just ended, from the event that comes after number ``after``.
+
+        Any may be followed, however it was asked for, by any number. Of one that ended longer ago
+        (``streams.keep_ms``) there is one event, the result as its record has it. Closing the iterator stops nothing.
+
+        Raises:
+            UnknownExecution: no execution has that id.
+            OwnedElsewhere: another host runs it.
+            SequenceAhead: it has not come as far as ``after``.
+            UnderstudyError: what ended it without a result.
+        """
+        return self._following.attach(execution_id, after)
+
     async def cancel(self, execution_id: str, because: str = "The run was cancelled.") -> bool:
-        """Stop a program. When this returns it is dead and recorded; False where none by that id runs here."""
+        """Stop a program. When this returns it is dead and recorded; False where none by that id runs here.
+
+        One whose program has not been started yet is recorded as cancelled too, and its program never starts.
+        """
         return await self._dispatcher.cancel(execution_id, because)
 
     async def validate(self, code: str, language: str, policy_name: str | None = None) -> Verdict:
@@ -235,7 +284,7 @@ class Host:
 
     @property
     def running(self) -> tuple[str, ...]:
-        """The ids of the executions that run here now."""
+        """The ids of the executions that were accepted here and have no record yet."""
         return tuple(self._dispatcher.running)
 
     # --- adapters -----------------------------------------------------------------------------------------------------
@@ -344,6 +393,7 @@ class Host:
     async def _give_back(self) -> None:
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(self._lock.release)
+            stack.callback(self._following.close)
             stack.push_async_callback(self.store.aclose)
             for adapter in self.registry.adapters.values():
                 stack.push_async_callback(_closed_quietly, adapter)

@@ -34,24 +34,47 @@ _REASONS: Mapping[Status, str] = {
 
 
 class Recorder:
-    """Passes events on and keeps what was written, so that partial output outlives a run that is cut off."""
+    """Passes events on and keeps what was written, so that partial output outlives a run that is cut off.
 
-    __slots__ = ("_budget", "_emit", "displays", "text")
+    Attributes:
+        events: what was kept, in order.
+    """
+
+    __slots__ = ("_budget", "_emit", "events")
 
     def __init__(self, emit: Emit, budget: int) -> None:
         self._emit = emit
         self._budget = budget
-        self.text: dict[str, list[str]] = {"stdout": [], "stderr": []}
-        self.displays: list[Display] = []
+        self.events: list[OutputEvent | DisplayEvent] = []
 
     def __call__(self, event: OutputEvent | DisplayEvent) -> None:
-        if isinstance(event, OutputEvent):
-            if self._budget > 0:
-                self._budget -= len(event.text)
-                self.text[event.stream].append(event.text)
-        else:
-            self.displays.append(event.display)
+        if isinstance(event, DisplayEvent):
+            self.events.append(event)
+        elif self._budget > 0:
+            self._budget -= len(event.text)
+            self.events.append(event)
         self._emit(event)
+
+    def also(self, emit: Emit) -> None:
+        """Pass what was kept, and all that comes, to ``emit`` too."""
+        for event in self.events:
+            emit(event)
+        first = self._emit
+
+        def both(event: OutputEvent | DisplayEvent) -> None:
+            first(event)
+            emit(event)
+
+        self._emit = both
+
+    def text(self, stream: str) -> str:
+        """What was kept of stdout or stderr."""
+        return "".join(event.text for event in self.events if isinstance(event, OutputEvent) and event.stream == stream)
+
+    @property
+    def displays(self) -> tuple[Display, ...]:
+        """What was shown."""
+        return tuple(event.display for event in self.events if isinstance(event, DisplayEvent))
 
 
 def blank(
@@ -90,9 +113,9 @@ def cut_off(
         reason=reason,
         language=request.language,
         policy=policy.name,
-        stdout="".join(recorder.text["stdout"]),
-        stderr="".join(recorder.text["stderr"]),
-        displays=tuple(recorder.displays),
+        stdout=recorder.text("stdout"),
+        stderr=recorder.text("stderr"),
+        displays=recorder.displays,
         may_have_started=may_have_started,
         usage=Usage(),
     )

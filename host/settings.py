@@ -51,6 +51,7 @@ __all__ = [
     "Setting",
     "Settings",
     "StoreSettings",
+    "StreamSettings",
     "load_settings",
     "masked",
 ]
@@ -143,6 +144,19 @@ class ServerSettings(_Section):
         return value
 
 
+class StreamSettings(_Section):
+    """Runs that are followed while they run."""
+
+    grace_ms: int = Field(default=30_000, ge=0, le=3_600_000, strict=True)
+    keep_ms: int = Field(default=60_000, ge=0, le=3_600_000, strict=True)
+    keep_count: int = Field(default=128, ge=0, le=100_000, strict=True)
+    keep_bytes: int = Field(default=67_108_864, ge=0, le=1 << 40, strict=True)
+    window_ms: int = Field(default=20, ge=1, le=10_000, strict=True)
+    heartbeat_ms: int = Field(default=15_000, ge=10, le=3_600_000, strict=True)
+    retry_ms: int = Field(default=1000, ge=0, le=3_600_000, strict=True)
+    stall_ms: int = Field(default=30_000, ge=10, le=3_600_000, strict=True)
+
+
 class LogSettings(_Section):
     """What is logged and how it looks."""
 
@@ -181,6 +195,7 @@ class Settings(_Section):
     policies: PolicySettings = PolicySettings()
     store: StoreSettings = StoreSettings()
     server: ServerSettings = ServerSettings()
+    streams: StreamSettings = StreamSettings()
     logs: LogSettings = LogSettings()
     plugins: PluginSettings = PluginSettings()
 
