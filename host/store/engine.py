@@ -1,7 +1,8 @@
 """The database behind the store: URL, connections, and what its errors mean to an operator.
 
-SQLite runs in WAL mode with ``synchronous=FULL``: a commit that has returned survives a loss of power, and readers
-never wait for the writer. All that differs between databases is in this file.
+SQLite runs in WAL mode: readers never wait for the writer, and a commit that has returned survives the death of the
+process. With ``synchronous=FULL`` it is on the disk too, and survives a loss of power; with ``NORMAL`` the disk follows
+at the next checkpoint, and a loss of power takes the newest commits but damages nothing.
 """
 
 import os
@@ -14,8 +15,9 @@ from typing import Any
 from sqlalchemy import URL, Engine, create_engine, event, exc, make_url
 
 from host.errors import ConfigurationError, StoreError
+from host.store.interface import Durability
 
-__all__ = ["BUSY_TIMEOUT_MS", "database_url", "make_engine", "prepare_file", "translated"]
+__all__ = ["BUSY_TIMEOUT_MS", "connect", "database_url", "make_engine", "prepare_file", "translated"]
 
 BUSY_TIMEOUT_MS = 5000
 """How long a write waits for another host on the same file before it gives up."""
@@ -87,16 +89,13 @@ def prepare_file(url: URL) -> None:
         raise StoreError(f"{message.format(place=path)}: {error.strerror}.", remedy=remedy) from error
 
 
-def make_engine(url: URL, *, writes: bool) -> Engine:
+def make_engine(url: URL, *, writes: bool, durability: Durability = "process") -> Engine:
     """An engine whose connections are set up; a writing one takes the write lock when a transaction begins."""
     engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")
     def set_up(connection: sqlite3.Connection, _: Any) -> None:
-        connection.isolation_level = None  # transactions begin below, not at the driver's whim
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA secure_delete=ON")  # what is purged is gone from the file too
+        _set_up(connection, durability)
         if not writes:
             connection.execute("PRAGMA query_only=ON")
 
@@ -105,6 +104,28 @@ def make_engine(url: URL, *, writes: bool) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def connect(engine: Engine) -> sqlite3.Connection:
+    """A connection of the driver's own that never waits: neither for a lock nor for a checkpoint, which is left to the
+    others.
+
+    Raises:
+        sqlite3.Error: it cannot be opened.
+    """
+    arguments, options = engine.dialect.create_connect_args(engine.url)
+    settled: dict[str, Any] = {**options, "timeout": 0, "check_same_thread": False}
+    connection: sqlite3.Connection = sqlite3.connect(arguments[0], **settled)
+    _set_up(connection, "process")
+    connection.execute("PRAGMA wal_autocheckpoint=0")
+    return connection
+
+
+def _set_up(connection: sqlite3.Connection, durability: Durability) -> None:
+    connection.isolation_level = None  # transactions begin where we say so, not at the driver's whim
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute(f"PRAGMA synchronous={'FULL' if durability == 'power' else 'NORMAL'}")
+    connection.execute("PRAGMA secure_delete=ON")  # what is purged is gone from the file too
 
 
 @contextmanager

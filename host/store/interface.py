@@ -1,8 +1,8 @@
 """The one interface of the store, and the records that it gives back.
 
 The host calls ``begin`` before a program starts and ``finish`` when it has ended; what never runs is one row, written
-at once by ``record``. When any of the three returns, its row is durable: it survives SIGKILL and a loss of power. All
-calls come from one event loop and never block it.
+at once by ``record``. When any of the three returns, its row is durable: it survives SIGKILL of the host, and under the
+durability ``power`` a loss of power too. All calls come from one event loop and never make it wait.
 """
 
 import builtins
@@ -16,7 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from host.models import Actor, ExecutionRequest, ExecutionResult, File, Provenance, Status, Usage
 from host.policy import Policy
 
-__all__ = ["EndedBy", "OwnerInfo", "Page", "Record", "SessionRecord", "Store", "Summary"]
+__all__ = ["Durability", "EndedBy", "OwnerInfo", "Page", "Record", "SessionRecord", "Store", "Summary"]
+
+Durability = Literal["process", "power"]
+"""What a row that was acknowledged outlives: the host's process however it ends, or the machine's power as well."""
 
 EndedBy = Literal["caller", "idle", "lifetime", "used_up", "lost", "failed", "host"]
 """Why a session is over: somebody ended it; nothing ran in it for too long; its time was up; it used what it may use in

@@ -5,6 +5,7 @@ import builtins
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -13,13 +14,14 @@ from sqlalchemy import URL, Connection, Engine, Row, and_, delete, or_, select, 
 from host.errors import DuplicateExecution, InvalidRequest, StoreError, UnknownExecution
 from host.models import ExecutionRequest, ExecutionResult, Status
 from host.policy import Policy
-from host.store.engine import database_url, make_engine, prepare_file, translated
 from host.store import sessions
-from host.store.interface import OwnerInfo, Page, Record, SessionRecord
+from host.store.engine import connect, database_url, make_engine, prepare_file, translated
+from host.store.in_place import InPlace
+from host.store.interface import Durability, OwnerInfo, Page, Record, SessionRecord
 from host.store.migrate import migrate, version
 from host.store.rows import SUMMARY_COLUMNS, record, summary
 from host.store.schema import HEAD, executions, owners
-from host.store.statements import DAY_US, Statement, Statements, closing_row, instant_us, opening_row
+from host.store.statements import DAY_US, RowWrite, Statement, Statements, closing_row, instant_us, opening_row
 from host.store.writer import Writer
 
 __all__ = ["SqlStore"]
@@ -32,26 +34,27 @@ _LOST = "The host that ran it died, or lost sight of it."
 
 
 class SqlStore:
-    """Keeps executions in a database: one thread writes, others read, the event loop waits for neither."""
+    """Keeps executions in a database. Short rows are written in place; all else is done by threads."""
 
-    def __init__(self, url: URL, writing: Engine, reading: Engine, retain_days: int) -> None:
+    def __init__(self, url: URL, writing: Engine, reading: Engine, durability: Durability, retain_days: int) -> None:
         self._url = url
         self._writing = writing
         self._reading = reading
         self._retain_days = retain_days
         self._statements = Statements(writing.dialect)
         self._writer = Writer(writing, url)
+        self._in_place = InPlace(self._writer, (lambda: connect(writing)) if durability == "process" else None)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="understudy-history")
 
     @classmethod
-    async def open(cls, url: str, *, state_dir: Path, retain_days: int = 0) -> Self:
+    async def open(cls, url: str, *, state_dir: Path, durability: Durability, retain_days: int) -> Self:
         """See ``host.store.open_store``."""
-        return await asyncio.to_thread(cls._open, database_url(url, state_dir), retain_days)
+        return await asyncio.to_thread(cls._open, database_url(url, state_dir), durability, retain_days)
 
     @classmethod
-    def _open(cls, url: URL, retain_days: int) -> Self:
+    def _open(cls, url: URL, durability: Durability, retain_days: int) -> Self:
         prepare_file(url)
-        writing, reading = make_engine(url, writes=True), make_engine(url, writes=False)
+        writing, reading = make_engine(url, writes=True, durability=durability), make_engine(url, writes=False)
         try:
             with translated(url):
                 with reading.connect() as connection:
@@ -63,7 +66,9 @@ class SqlStore:
             writing.dispose()
             reading.dispose()
             raise
-        return cls(url, writing, reading, retain_days)
+        store = cls(url, writing, reading, durability, retain_days)
+        store._in_place.open()
+        return store
 
     async def begin(
         self,
@@ -78,13 +83,14 @@ class SqlStore:
             request, policy, now_us=_now_us(), owner=owner, adapter=adapter, adapter_version=adapter_version
         )
         await self._insert(self._statements.begin, row)
+        self._in_place.under_way += 1
 
     async def finish(self, request: ExecutionRequest, policy: Policy, result: ExecutionResult) -> bool:
         row = closing_row(policy, result, now_us=_now_us())
         row["execution"] = request.id
         statement = self._statements.finish
-        written: int = await self._writer.submit(lambda connection: statement.run(connection, row))
-        return written == 1
+        self._in_place.under_way -= self._in_place.under_way > 0
+        return await self._in_place.submit(RowWrite(statement, statement.values(row))) == 1
 
     async def record(self, request: ExecutionRequest, policy: Policy, result: ExecutionResult, *, owner: str) -> None:
         now_us = _now_us()
@@ -93,7 +99,7 @@ class SqlStore:
         await self._insert(self._statements.record, row)
 
     async def _insert(self, statement: Statement, row: dict[str, Any]) -> None:
-        await self._writer.submit(lambda connection: None if statement.run(connection, row) else _taken(row["id"]))
+        await self._in_place.submit(RowWrite(statement, statement.values(row), partial(_taken, row["id"])))
 
     async def get(self, execution_id: str) -> Record:
         query = select(executions).where(executions.c.id == execution_id)
@@ -159,7 +165,7 @@ class SqlStore:
             "started_us": instant_us(owner.started_at),
         }
         statement = self._statements.register
-        await self._writer.submit(lambda connection: statement.run(connection, row))
+        await self._writer.submit(RowWrite(statement, statement.values(row)))
 
     async def owners_at_work(self, *, machine: str, lock_folder: str) -> builtins.list[str]:
         here = and_(owners.c.machine == machine, owners.c.lock_folder == lock_folder)
@@ -198,6 +204,7 @@ class SqlStore:
         return emptied
 
     async def aclose(self) -> None:
+        self._in_place.close()
         await self._writer.aclose()
         await asyncio.to_thread(self._let_go)
 

@@ -4,7 +4,8 @@ A compiled statement is the driver's own SQL, so that a write costs no more than
 """
 
 import json
-from collections.abc import Mapping
+import sqlite3
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,12 +15,13 @@ from sqlalchemy import Connection, Dialect, bindparam, insert, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql import ClauseElement
 
+from host.errors import UnderstudyError
 from host.models import ExecutionRequest, ExecutionResult, Status
 from host.policy import Policy
 from host.store.schema import executions, owners
 from host.values import ValueFormatError
 
-__all__ = ["DAY_US", "Statement", "Statements", "closing_row", "instant_us", "opening_row"]
+__all__ = ["DAY_US", "RowWrite", "Statement", "Statements", "closing_row", "instant_us", "opening_row"]
 
 DAY_US = 86_400_000_000
 _OPENING = (
@@ -55,10 +57,36 @@ class Statement:
     sql: str
     names: tuple[str, ...] | None
 
-    def run(self, connection: Connection, row: Mapping[str, Any]) -> int:
-        """Execute it; gives the number of rows it touched."""
-        values = dict(row) if self.names is None else tuple([row[name] for name in self.names])
-        return connection.exec_driver_sql(self.sql, values).rowcount
+    def values(self, row: Mapping[str, Any]) -> Mapping[str, Any] | tuple[Any, ...]:
+        """The row as the driver takes it."""
+        return dict(row) if self.names is None else tuple([row[name] for name in self.names])
+
+
+@dataclass(frozen=True, slots=True)
+class RowWrite:
+    """One row for one statement: a ``Write`` for the writer's thread, which is short enough to be made in place too.
+
+    It gives the number of rows that it touched, or the error that ``refusal`` makes where that is none.
+    """
+
+    statement: Statement
+    values: Mapping[str, Any] | tuple[Any, ...]
+    refusal: Callable[[], UnderstudyError] | None = None
+
+    def __call__(self, connection: Connection) -> int | UnderstudyError:
+        return self._outcome(connection.exec_driver_sql(self.statement.sql, self.values).rowcount)
+
+    def in_place(self, connection: sqlite3.Connection) -> int | UnderstudyError:
+        """The same on a connection of the driver's own."""
+        return self._outcome(connection.execute(self.statement.sql, self.values).rowcount)
+
+    def size(self) -> int:
+        """About how many bytes it writes."""
+        values = self.values.values() if isinstance(self.values, Mapping) else self.values
+        return sum([len(value) for value in values if type(value) is str or type(value) is bytes])
+
+    def _outcome(self, count: int) -> int | UnderstudyError:
+        return self.refusal() if count == 0 and self.refusal is not None else count
 
 
 class Statements:

@@ -7,16 +7,17 @@ commit is shared by as many callers as there are, and each of them resumes only 
 import asyncio
 import logging
 import queue
+import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, exc
 
 from host.errors import StoreError, UnderstudyError
-from host.store.engine import explained
+from host.store.engine import BUSY_TIMEOUT_MS, explained
 
 __all__ = ["Write", "Writer"]
 
@@ -25,7 +26,10 @@ Write = Callable[[Connection], Any]
 gets.
 """
 
+_CHECKPOINT: Final = "checkpoint"
 _LARGEST_BATCH = 256
+_LONGEST_LOG_PAGES = 4096
+"""At which a checkpoint makes the writers wait until the log begins anew."""
 _log = logging.getLogger("understudy.store")
 
 
@@ -44,7 +48,8 @@ class Writer:
     def __init__(self, engine: Engine, url: URL) -> None:
         self._engine = engine
         self._url = url
-        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Job | str | None] = queue.SimpleQueue()
+        self._checkpoint_is_due = False
         self._connection: Connection | None = None
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="understudy-store", daemon=True)
@@ -78,6 +83,10 @@ class Writer:
             raise cancelled
         return value
 
+    def checkpoint(self) -> None:
+        """Bring the log into the database, when the thread gets to it. Whoever writes in place asks for it."""
+        self._queue.put(_CHECKPOINT)
+
     async def aclose(self) -> None:
         """Write what waits, then end the thread."""
         if not self._closed:
@@ -90,24 +99,31 @@ class Writer:
             if batch:
                 self._commit(batch)
                 _deliver(batch)
+            if self._checkpoint_is_due:
+                self._checkpoint_is_due = False
+                self._checkpoint()
         self._disconnect()
 
     def _next_batch(self) -> list[_Job] | None:
         """All that waits, up to a limit; None when the end has come."""
-        first = self._queue.get()
-        if first is None:
-            return None
-        batch = [first]
-        while len(batch) < _LARGEST_BATCH:
+        item = self._queue.get()
+        batch: list[_Job] = []
+        while True:
+            if item is None:
+                if not batch:
+                    return None
+                self._queue.put(None)  # the end, but only after this batch
+                return batch
+            if isinstance(item, _Job):
+                batch.append(item)
+            else:
+                self._checkpoint_is_due = True
+            if len(batch) == _LARGEST_BATCH:
+                return batch
             try:
-                job = self._queue.get_nowait()
+                item = self._queue.get_nowait()
             except queue.Empty:
-                break
-            if job is None:  # the end, but only after this batch
-                self._queue.put(None)
-                break
-            batch.append(job)
-        return batch
+                return batch
 
     def _commit(self, batch: list[_Job]) -> None:
         """Run a batch in one transaction. Where one job is at fault, each gets a transaction of its own."""
@@ -127,6 +143,24 @@ class Writer:
                 _log.exception("a write to the store failed")
             for job in batch:
                 job.error = explained(error, self._url)
+
+    def _checkpoint(self) -> None:
+        """Bring the log into the database beside whoever writes; once it is long, make the next begin it anew."""
+        try:
+            if self._connection is None:
+                self._connection = self._engine.connect()
+            driver: Any = self._connection.connection.driver_connection
+            _, pages, _ = driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            if pages > _LONGEST_LOG_PAGES:
+                driver.execute("PRAGMA busy_timeout=0")  # a reader that takes its time is waited for next time
+                driver.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+                driver.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        except (
+            exc.SQLAlchemyError,
+            sqlite3.Error,
+        ) as error:  # the next write says it to whoever waits
+            _log.warning("the store cannot bring its log into the database: %s", error)
+            self._disconnect()
 
     def _disconnect(self) -> None:
         """Drop the connection; the next batch makes a new one."""

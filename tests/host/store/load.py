@@ -1,6 +1,6 @@
 """Begins and finishes executions under load, and prints each acknowledged step: ``begun ID``, ``finished ID``.
 
-Run as a program: ``load.py STATE_DIR``. It goes on until it is killed.
+Run as a program: ``load.py STATE_DIR DURABILITY AT_ONCE``. It goes on until it is killed.
 """
 
 import asyncio
@@ -14,8 +14,6 @@ from host.policy import Policy
 from host.store import open_store
 from host.store.owners import OwnerLock
 
-_AT_ONCE = 16
-
 
 def say(*words):
     os.write(1, (" ".join(words) + "\n").encode())  # unbuffered: what is said was acknowledged before
@@ -23,7 +21,7 @@ def say(*words):
 
 async def main():
     state_dir = Path(sys.argv[1])
-    store = await open_store(state_dir=state_dir)
+    store = await open_store(state_dir=state_dir, durability=sys.argv[2])
     lock = OwnerLock.acquire(state_dir)
     await store.register(lock.info)
     say("owner", lock.id)
@@ -38,8 +36,9 @@ async def main():
                 request, policy, ExecutionResult(id=request.id, status="succeeded", language="python", policy="strict")
             )
             say("finished", request.id)
+            await asyncio.sleep(0)  # a store that is quick enough never waits, and the others want their turn
 
-    await asyncio.gather(*(loop() for _ in range(_AT_ONCE)))
+    await asyncio.gather(*(loop() for _ in range(int(sys.argv[3]))))
 
 
 asyncio.run(main())

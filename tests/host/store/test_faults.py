@@ -254,8 +254,11 @@ async def test_hosts_that_start_together_migrate_once(state_dir):
         await store.aclose()
 
 
-async def test_a_commit_that_has_returned_is_on_the_disk(store):
-    """SQLite keeps a write-ahead log and synchronises fully: with less, a loss of power would lose commits."""
+@pytest.mark.parametrize(("durability", "synchronous"), [("process", 1), ("power", 2)])
+async def test_how_a_commit_reaches_the_disk(state_dir, durability, synchronous):
+    """SQLite keeps a write-ahead log, which no death of a process loses; under ``power`` each commit waits for the disk
+    too.
+    """
 
     def pragmas(connection):
         return [
@@ -263,4 +266,6 @@ async def test_a_commit_that_has_returned_is_on_the_disk(store):
             for name in ("journal_mode", "synchronous", "secure_delete")
         ]
 
-    assert await store._writer.submit(pragmas) == ["wal", 2, 1]
+    store = await open_store(state_dir=state_dir, durability=durability)
+    assert await store._writer.submit(pragmas) == ["wal", synchronous, 1]
+    await store.aclose()

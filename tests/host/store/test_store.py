@@ -231,7 +231,7 @@ async def test_one_bad_write_does_not_take_its_neighbours_along(store, policy, r
 
 async def test_a_cancelled_begin_leaves_a_row_that_wants_an_end(store, policy, request_of, result_of):
     """When CancelledError leaves begin, the row is written, so that the caller can finish it."""
-    request = request_of()
+    request = request_of("#" * 100_000)  # too long to be written in place, so that there is a wait to be cancelled
     begin = asyncio.create_task(store.begin(request, policy, owner="me"))
     await asyncio.sleep(0)
     begin.cancel()

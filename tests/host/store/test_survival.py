@@ -18,11 +18,11 @@ LOAD = Path(__file__).with_name("load.py")
 
 
 @contextlib.contextmanager
-def under_load(state_dir):
+def under_load(state_dir, durability="process", at_once=16):
     """A process that begins and finishes executions as fast as it can."""
     folder = Path(__file__).parents[3]
     process = subprocess.Popen(
-        [sys.executable, str(LOAD), str(state_dir)],
+        [sys.executable, str(LOAD), str(state_dir), durability, str(at_once)],
         stdout=subprocess.PIPE,
         text=True,
         cwd=folder,
@@ -47,9 +47,13 @@ def heard(process, steps):
     return said
 
 
-async def test_nothing_acknowledged_is_lost_on_sigkill(state_dir):
-    """Killed under load: all that was acknowledged is there, with one end each or, after recovery, interrupted."""
-    with under_load(state_dir) as process:
+@pytest.mark.parametrize("at_once", [1, 16])
+@pytest.mark.parametrize("durability", ["process", "power"])
+async def test_nothing_acknowledged_is_lost_on_sigkill(state_dir, durability, at_once):
+    """Killed under load, however rows are written: all that was acknowledged is there, with one end each or, after
+    recovery, interrupted.
+    """
+    with under_load(state_dir, durability, at_once) as process:
         said = heard(process, 200)
         process.send_signal(signal.SIGKILL)
         said += [tuple(line.split()) for line in process.stdout.read().splitlines() if line.count(" ") == 1]
