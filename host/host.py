@@ -140,7 +140,10 @@ class Host:
         )
         policies = plugins.named_policies(settings)
         store = await open_store(
-            settings.store.url, state_dir=settings.state_dir, retain_days=settings.store.retain_days
+            settings.store.url,
+            state_dir=settings.state_dir,
+            durability=settings.store.durability,
+            retain_days=settings.store.retain_days,
         )
         try:
             lock = OwnerLock.acquire(settings.state_dir)

@@ -124,6 +124,7 @@ class StoreSettings(_Section):
     """Where records are kept, and how long."""
 
     url: str = ""
+    durability: Literal["process", "power"] = "process"
     retain_days: int = Field(default=3650, ge=1, le=3650, strict=True)
 
 
