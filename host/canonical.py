@@ -2,7 +2,7 @@
 
 import decimal
 import hashlib
-import re
+from json.encoder import encode_basestring
 from typing import Any
 
 from host.values import encode
@@ -28,26 +28,23 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-_ESCAPES = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
-_ESCAPES.update({chr(code): f"\\u{code:04x}" for code in range(32) if chr(code) not in _ESCAPES})
-_TO_ESCAPE = re.compile(r'[\x00-\x1f"\\]')
-
-
 def _text(wire: Any) -> str:
+    if type(wire) is str:
+        return encode_basestring(wire)  # json's own, which escapes what RFC 8785 says and nothing else
+    if type(wire) is int:
+        return str(wire)
     if wire is None:
         return "null"
     if wire is True or wire is False:
         return "true" if wire else "false"
-    if type(wire) is int:
-        return str(wire)
     if type(wire) is float:
         return _es_number(wire)
-    if type(wire) is str:
-        return '"' + _TO_ESCAPE.sub(lambda match: _ESCAPES[match[0]], wire) + '"'
     if type(wire) is list:
         return "[" + ",".join(map(_text, wire)) + "]"
-    keys = sorted(wire, key=lambda key: key.encode("utf-16-be"))
-    return "{" + ",".join(_text(key) + ":" + _text(wire[key]) for key in keys) + "}"
+    if not wire:
+        return "{}"
+    keys = sorted(wire) if all(map(str.isascii, wire)) else sorted(wire, key=lambda key: key.encode("utf-16-be"))
+    return "{" + ",".join([f"{encode_basestring(key)}:{_text(wire[key])}" for key in keys]) + "}"
 
 
 def _es_number(number: float) -> str:

@@ -12,7 +12,6 @@ from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any, Literal
-from uuid import UUID
 
 from pydantic import (
     BaseModel,
@@ -53,8 +52,9 @@ def new_id() -> str:
     """A new execution id: a UUIDv7, so that ids sort by time."""
     millis = time.time_ns() // 1_000_000
     bits = int.from_bytes(os.urandom(10), "big")
-    high = (millis << 16) | 0x7000 | ((bits >> 62) & 0xFFF)
-    return str(UUID(int=(high << 64) | (0b10 << 62) | (bits & ((1 << 62) - 1))))
+    high = f"{millis << 16 | 0x7000 | bits >> 62 & 0xFFF:016x}"
+    low = f"{0b10 << 62 | bits & (1 << 62) - 1:016x}"
+    return f"{high[:8]}-{high[8:12]}-{high[12:]}-{low[:4]}-{low[4:]}"
 
 
 class Status(StrEnum):
@@ -265,11 +265,12 @@ class ExecutionRequest(BaseModel):
     def inputs_sha256(self) -> str:
         """Over the canonical form of the inputs, files included where there are any."""
         if not self.files:
-            return sha256(canonical(self.inputs))
+            return sha256(canonical(self.inputs)) if self.inputs else _NO_INPUTS_SHA256
         files = {file.path: sha256(file.content) for file in self.files}
         return sha256(canonical({"inputs": self.inputs, "files": files}))
 
 
+_NO_INPUTS_SHA256 = sha256(canonical({}))
 _TypedValue = Annotated[Any, PlainSerializer(values.encode, when_used="json")]
 
 

@@ -252,6 +252,8 @@ def covers_egress(allowed: Iterable[str], pair: str) -> bool:
 
 
 def _given(limits: Limits) -> list[tuple[str, Any]]:
+    if not limits.model_fields_set:
+        return []
     return [(field, value) for field in Limits.model_fields if (value := getattr(limits, field)) is not None]
 
 
