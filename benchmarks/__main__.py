@@ -4,10 +4,10 @@ import argparse
 import os
 import sys
 
-from benchmarks import cold_wall, help_text, humaneval
+from benchmarks import cold_wall, help_text, humaneval, parity
 from benchmarks.report import Report
 
-_ALL = {"cold_wall": cold_wall.run, "help_text": help_text.run, "humaneval": humaneval.run}
+_ALL = {"cold_wall": cold_wall.run, "help_text": help_text.run, "humaneval": humaneval.run, "parity": parity.run}
 
 
 def main() -> int:

@@ -1,6 +1,7 @@
 """What ``host.execute`` adds to bubblewrap called by hand with a python that imports the same: at most 10 ms."""
 
 import asyncio
+import functools
 import os
 import shutil
 import subprocess
@@ -52,7 +53,7 @@ def _variants(host: Host, report: Report) -> dict[str, Callable[[], Awaitable[An
         if check is None or not check.ok:
             report.note(f"{adapter} is not ready: {check.reason if check else 'it is absent'}")
         else:
-            variants[f"host.execute on {adapter}"] = lambda adapter=adapter: _execute(host, adapter)
+            variants[f"host.execute on {adapter}"] = functools.partial(_execute, host, adapter)
     return variants
 
 

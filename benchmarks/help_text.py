@@ -1,6 +1,7 @@
 """How long ``understudy --help`` takes beside the help of a bare typer program. The bound is 2.5 times."""
 
 import asyncio
+import functools
 import subprocess
 import sys
 import tempfile
@@ -35,7 +36,7 @@ def run(report: Report, rounds: int) -> None:
         ours = Path(folder) / "ours.py"
         ours.write_text(_OURS)
         programs = {"bare typer --help": bare, "understudy --help": ours}
-        variants = {name: (lambda path=path: _help(path)) for name, path in programs.items()}
+        variants = {name: functools.partial(_help, path) for name, path in programs.items()}
         report.timings(asyncio.run(interleaved(variants, rounds)))
     ratio = report.median_ms("understudy --help") / report.median_ms("bare typer --help")
     report.bound("understudy --help over a bare typer program", ratio, _BOUND, "times")

@@ -1,15 +1,14 @@
 """What a benchmark found: figures, bounds, and the machine that it ran on; as text and as JSON."""
 
 import json
-import os
-import platform
 import statistics
-import subprocess
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from benchmarks.machine import facts
 
 __all__ = ["Report", "interleaved"]
 
@@ -50,6 +49,13 @@ class Report:
         self.data.setdefault("bounds", {})[name] = {"value": round(value, 3), "most": most, "unit": unit, "held": held}
         self.note(f"{name}: {value:.2f} {unit}, at most {most:g}: {'held' if held else 'MISSED'}")
 
+    def least(self, name: str, value: float, least: float, unit: str) -> None:
+        """Hold a figure to the least that it must be."""
+        held = value >= least
+        self.ok = self.ok and held
+        self.data.setdefault("bounds", {})[name] = {"value": value, "least": least, "unit": unit, "held": held}
+        self.note(f"{name}: {value:g} {unit}, at least {least:g}: {'held' if held else 'MISSED'}")
+
     def note(self, line: str) -> None:
         """One more line for people."""
         self._lines.append(line)
@@ -63,13 +69,13 @@ class Report:
         _RESULTS.mkdir(exist_ok=True)
         now = datetime.now(UTC)
         path = _RESULTS / f"{self.name}-{now:%Y%m%dT%H%M%SZ}.json"
-        whole = {"benchmark": self.name, "at": now.isoformat(), "machine": _machine(), "ok": self.ok, **self.data}
+        whole = {"benchmark": self.name, "at": now.isoformat(), "machine": facts(), "ok": self.ok, **self.data}
         path.write_text(json.dumps(whole, indent=2) + "\n")
         return path
 
 
 async def interleaved(
-    variants: dict[str, Callable[[], Awaitable[Any]]], rounds: int, warm_up: int = 3
+    variants: Mapping[str, Callable[[], Awaitable[Any]]], rounds: int, warm_up: int = 3
 ) -> dict[str, list[float]]:
     """Time each variant ``rounds`` times in turn, so that what else the machine does falls on all of them alike."""
     seconds: dict[str, list[float]] = {name: [] for name in variants}
@@ -80,30 +86,3 @@ async def interleaved(
             if number >= warm_up:
                 seconds[name].append(time.perf_counter() - begun)
     return seconds
-
-
-def _machine() -> dict[str, Any]:
-    return {
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "cpus": os.cpu_count(),
-        "cpu": _cpu_name(),
-        "load": os.getloadavg(),
-        "root": os.getuid() == 0,
-        "bubblewrap": _bubblewrap(),
-    }
-
-
-def _cpu_name() -> str:
-    try:
-        text = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return platform.processor()
-    return next((line.partition(":")[2].strip() for line in text.splitlines() if line.startswith("model name")), "")
-
-
-def _bubblewrap() -> str:
-    try:
-        return subprocess.run(["bwrap", "--version"], capture_output=True, text=True).stdout.strip()
-    except OSError:
-        return ""
