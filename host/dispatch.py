@@ -24,6 +24,7 @@ from host.outcomes import Recorder, blank, cut_off, denial, judged, normalised, 
 from host.plugins import Plugins
 from host.policy import Policy
 from host.registry import Choice, Registry
+from host.sessions import Command, Sessions
 from host.switchboard import Switchboard
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ __all__ = ["Dispatcher", "Running"]
 _BACKSTOP_MS = 5000
 """How long past its policy's time an adapter may take to report; then the host itself ends the run."""
 
+_GONE_BEFORE = "The caller went away before the program started."
 _BY_ADAPTERS = frozenset(Status) - {Status.DENIED, Status.INTERRUPTED}
 
 _log = get_logger("understudy.dispatch")
@@ -51,6 +53,7 @@ class Running:
         recorder: what came out until now; None until then too.
         task: the adapter's own; None until it is called.
         cancelled_because: why somebody wants it stopped.
+        command: its way through its session; None where it is of none.
         stream: who is told of what happens; None where nobody is.
         result: the recorded one.
         done: set when it has its record, or is known to get none.
@@ -62,6 +65,7 @@ class Running:
     recorder: Recorder | None = None
     task: "asyncio.Task[ExecutionResult] | None" = None
     cancelled_because: str | None = None
+    command: Command | None = None
     stream: "Stream | None" = None
     result: ExecutionResult | None = None
     done: asyncio.Event = field(default_factory=asyncio.Event)
@@ -94,6 +98,7 @@ class Dispatcher:
         store: "Store",
         owner: str,
         language_names: Mapping[str, str],
+        sessions: Sessions,
     ) -> None:
         self._plugins = plugins
         self._policies = policies
@@ -104,6 +109,7 @@ class Dispatcher:
         self._store = store
         self._owner = owner
         self._language_names = language_names
+        self._sessions = sessions
         self.running: dict[str, Running] = {}
 
     # --- before anything runs -----------------------------------------------------------------------------------------
@@ -141,13 +147,18 @@ class Dispatcher:
         Raises:
             RequestError: it never becomes an execution.
         """
-        for name in ("session", "idempotency_key"):
-            if getattr(request, name) is not None:
-                raise NotSupportedYet(f"{name} is not served by this host.", remedy=f"Send the request without {name}.")
+        if request.idempotency_key is not None:
+            message = "idempotency_key is not served by this host."
+            raise NotSupportedYet(message, remedy="Send the request without idempotency_key.")
         language = self.language(request.language)
         if language != request.language:
             request = request.model_copy(update={"language": language})
-        policy = self.policy(request.policy)
+        if request.session is None:
+            policy = self.policy(request.policy)
+        else:
+            session = self._sessions.here(request.session)
+            request = session.bound(request, language if "language" in request.model_fields_set else None)
+            policy = session.policy
         widened = policy.widened_by(request.limits)
         if widened:
             raise WidenedLimits("; ".join(widened) + ".", remedy="Ask for less, or for a policy that gives more.")
@@ -158,6 +169,8 @@ class Dispatcher:
     async def execute(self, request: ExecutionRequest, emit: Emit, stream: "Stream | None" = None) -> ExecutionResult:
         """Take one request from beginning to record. See ``Host.execute``."""
         started_at = datetime.now(UTC)
+        if request.session is not None:
+            await self._sessions.find(request.session)  # says what became of one that is not here
         request, policy = self.resolve(request)
         if request.id in self.running:
             raise DuplicateExecution(
@@ -165,7 +178,10 @@ class Dispatcher:
             )
         running = self.running[request.id] = Running(request, policy, stream=stream)
         try:
-            return await self._through(running, policy, started_at, emit)
+            if request.session is None:
+                return await self._through(running, policy, started_at, emit)
+            with self._sessions.here(request.session).enter(request.id) as running.command:
+                return await self._through(running, policy, started_at, emit)
         except BaseException as error:
             if running.stream is not None and running.result is None:
                 running.stream.fail(error)
@@ -192,10 +208,28 @@ class Dispatcher:
             result = await choice.adapter.execute(request, policy, emit)
             result = normalised(result, request, policy, choice.adapter, verdict, choice.explain, started_at)
             return await self._without_running(running, policy, started_at, result)
+        gone = None
+        if running.command is not None:
+            verdict = verdict.model_copy(update={"effect_free": False, "deterministic": False})
+            gone = await self._turn(running)
+            policy, started_at = running.policy, datetime.now(UTC)
         if running.cancelled_because is not None:
             never = _never_started(running, policy, choice.adapter, verdict, choice.explain, started_at)
-            return await self._without_running(running, policy, started_at, never)
+            result = await self._without_running(running, policy, started_at, never)
+            if gone is not None:
+                raise gone
+            return result
         return await self._run(running, policy, verdict, choice.adapter, choice.explain, started_at, emit)
+
+    async def _turn(self, running: Running) -> asyncio.CancelledError | None:
+        """Wait for a command's turn in its session; the error where the caller went away meanwhile."""
+        try:
+            if running.command is not None and running.cancelled_because is None:
+                running.policy = await running.command.turn(running.policy)
+        except asyncio.CancelledError as error:
+            running.cancelled_because = running.cancelled_because or _GONE_BEFORE
+            return error
+        return None
 
     async def _without_running(
         self, running: Running, policy: Policy, started_at: datetime, result: ExecutionResult
@@ -229,14 +263,15 @@ class Dispatcher:
             await self._store.begin(request, policy, owner=self._owner, adapter=adapter.name, adapter_version=version)
         except asyncio.CancelledError as error:  # the intent is written all the same, and wants an end
             interrupted = error
-            running.cancelled_because = running.cancelled_because or "The caller went away before the program started."
+            running.cancelled_because = running.cancelled_because or _GONE_BEFORE
         if running.cancelled_because is not None:
             result = _never_started(running, policy, adapter, verdict, explain, started_at)
             return await self._finish(running, policy, sealed(result, request, policy, started_at), interrupted)
         recorder = Recorder(emit, policy.max_output_bytes)
         running.begin(adapter.name, recorder)
         self._plugins.observe("execution_started", request=request, policy=policy, adapter=adapter.name)
-        running.task = asyncio.ensure_future(adapter.execute(request, policy, recorder))
+        run = adapter.execute if running.command is None else running.command.run
+        running.task = asyncio.ensure_future(run(request, policy, recorder))
         clock = time.perf_counter()
         try:
             result = await self._outcome(running, policy, recorder)
@@ -248,6 +283,8 @@ class Dispatcher:
             usage = result.usage.model_copy(update={"wall_ms": (time.perf_counter() - clock) * 1000})
             result = result.model_copy(update={"usage": usage})
         result = normalised(result, request, policy, adapter, verdict, explain, started_at)
+        if running.command is not None:
+            result = running.command.settled(result)
         return await self._finish(running, policy, sealed(result, request, policy, started_at), interrupted)
 
     async def _finish(
@@ -342,6 +379,8 @@ class Dispatcher:
         running.cancelled_because = running.cancelled_because or because
         if running.task is not None:
             running.task.cancel()
+        elif running.command is not None:
+            running.command.withdraw()
         await running.done.wait()
         return True
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from host.interface import Refusal
     from host.models import ExecutionRequest, ExecutionResult, Verdict
     from host.policy import Policy
+    from host.sessions import SessionInfo
     from host.specs import AdapterSpec, CheckSpec, CommandSpec, LanguageSpec, RouteSpec
 
 __all__ = ["hookimpl", "hookspec"]
@@ -171,6 +172,30 @@ def execution_finished(request: "ExecutionRequest", result: "ExecutionResult") -
         @hookimpl
         def execution_finished(request, result):
             counter.labels(result.status, result.adapter).inc()
+    """
+
+
+@hookspec
+def session_opened(session: "SessionInfo") -> None:
+    """A session takes commands from now on. Observer.
+
+    Example::
+
+        @hookimpl
+        def session_opened(session):
+            live.add(session.id)
+    """
+
+
+@hookspec
+def session_ended(session: "SessionInfo") -> None:
+    """A session is over: ``ended_by`` and ``reason`` say why, ``used`` what its commands used in all. Observer.
+
+    Example::
+
+        @hookimpl
+        def session_ended(session):
+            live.discard(session.id)
     """
 
 

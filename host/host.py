@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -17,11 +18,12 @@ from host.models import ExecutionRequest, ExecutionResult, Explanation, Verdict
 from host.plugins import Plugins, load_plugins
 from host.policy import Policy
 from host.registry import Registry
+from host.sessions import SessionDoor, Sessions
 from host.settings import Settings, load_settings
 from host.specs import AdapterSpec, LanguageSpec, load_target
 from host.store import open_store
 from host.store.interface import Store
-from host.store.owners import OwnerLock, recover_dead
+from host.store.owners import OwnerLock, lives, recover_dead
 from host.streams import Stream, StreamEvent
 from host.switchboard import Switchboard
 
@@ -68,7 +70,7 @@ async def build_host(
         await host.aclose()
 
 
-class Host:
+class Host(SessionDoor):
     """Runs code for its callers. Made by ``build_host``.
 
     Attributes:
@@ -108,6 +110,17 @@ class Host:
         self._active = 0
         self._idle = asyncio.Event()
         self._idle.set()
+        self._sessions = Sessions(
+            settings=settings.sessions,
+            registry=self.registry,
+            switchboard=self.switchboard,
+            checks=self.checks,
+            plugins=plugins,
+            store=store,
+            owner=self.owner,
+            is_alive=partial(lives, store, lock),
+            cancel=self.cancel,
+        )
         self._dispatcher = Dispatcher(
             plugins=plugins,
             policies=self.policies,
@@ -118,6 +131,7 @@ class Host:
             store=store,
             owner=self.owner,
             language_names=names,
+            sessions=self._sessions,
         )
         self._following = Following(
             settings.streams, self._dispatcher.running, self._execute, self.cancel, store, self.owner
@@ -191,12 +205,18 @@ class Host:
         return await self._execute(request, None, emit)
 
     async def _execute(self, request: ExecutionRequest, stream: Stream | None, emit: Emit = discard) -> ExecutionResult:
+        with self._admitted():
+            return await self._dispatcher.execute(request, emit, stream)
+
+    @contextlib.contextmanager
+    def _admitted(self) -> Iterator[None]:
+        """What goes on in the block is waited for when the host closes; where it closes already, nothing does."""
         if self._closing:
             raise HostClosing("the host is shutting down.", remedy="Send the request to another host, or again later.")
         self._active += 1
         self._idle.clear()
         try:
-            return await self._dispatcher.execute(request, emit, stream)
+            yield
         finally:
             self._active -= 1
             if not self._active:
@@ -380,6 +400,7 @@ class Host:
         try:
             await self.plugins.stopping(self)
             await self._drain(grace / 1000)
+            await self._sessions.aclose()
         finally:
             await self._give_back()
             self._closed.set()

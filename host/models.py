@@ -41,6 +41,7 @@ __all__ = [
     "Status",
     "Usage",
     "Verdict",
+    "checked_id",
     "new_id",
 ]
 
@@ -55,6 +56,17 @@ def new_id() -> str:
     high = f"{millis << 16 | 0x7000 | bits >> 62 & 0xFFF:016x}"
     low = f"{0b10 << 62 | bits & (1 << 62) - 1:016x}"
     return f"{high[:8]}-{high[8:12]}-{high[12:]}-{low[:4]}-{low[4:]}"
+
+
+def checked_id(value: str) -> str:
+    """``value``, which a caller wants as an id.
+
+    Raises:
+        ValueError: it cannot be one.
+    """
+    if not _ID.fullmatch(value):
+        raise ValueError("an id is 1 to 128 letters, digits and . _ : -, and begins with a letter or digit")
+    return value
 
 
 class Status(StrEnum):
@@ -213,7 +225,7 @@ class ExecutionRequest(BaseModel):
     policy: str | None = None
     limits: Limits = Limits()
     adapter: str | None = None
-    session: str | None = None
+    session: str | None = Field(default=None, max_length=128)
     idempotency_key: str | None = None
     actor: Actor | None = None
     id: str = Field(default_factory=new_id)
@@ -221,9 +233,7 @@ class ExecutionRequest(BaseModel):
     @field_validator("id")
     @classmethod
     def _id(cls, value: str) -> str:
-        if not _ID.fullmatch(value):
-            raise ValueError("an id is 1 to 128 letters, digits and . _ : -, and begins with a letter or digit")
-        return value
+        return checked_id(value)
 
     @field_validator("code")
     @classmethod
@@ -306,7 +316,7 @@ class ExecutionResult(BaseModel):
         default=None, description="what a caller does instead, as describe_computation_only"
     )
     session: str | None = Field(default=None, description="the session whose command it was")
-    session_lost: bool = Field(default=False, description="the session's process is gone: it takes no more commands")
+    session_ended: bool = Field(default=False, description="its session is over and takes no more commands")
 
     @computed_field  # type: ignore[prop-decorator]
     @property

@@ -176,4 +176,4 @@ def sealed(result: ExecutionResult, request: ExecutionRequest, policy: Policy, s
         policy_sha256=policy.sha256,
     )
     times = {"started_at": started_at, "finished_at": datetime.now(UTC)}
-    return result.model_copy(update={"provenance": provenance, **times})
+    return result.model_copy(update={"provenance": provenance, "session": request.session, **times})

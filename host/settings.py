@@ -48,6 +48,7 @@ __all__ = [
     "PluginSettings",
     "PolicySettings",
     "ServerSettings",
+    "SessionSettings",
     "Setting",
     "Settings",
     "StoreSettings",
@@ -145,6 +146,21 @@ class ServerSettings(_Section):
         return value
 
 
+class SessionSettings(_Section):
+    """Interpreters that stay alive between commands: how many, how long, and what each may use in all."""
+
+    max_sessions: int = Field(default=32, ge=0, le=100_000, strict=True)
+    max_queued: int = Field(default=16, ge=0, le=100_000, strict=True)
+    idle_ms: int = Field(default=600_000, ge=1, le=86_400_000, strict=True)
+    max_idle_ms: int = Field(default=3_600_000, ge=1, le=86_400_000, strict=True)
+    lifetime_ms: int = Field(default=3_600_000, ge=1, le=604_800_000, strict=True)
+    max_lifetime_ms: int = Field(default=28_800_000, ge=1, le=604_800_000, strict=True)
+    max_commands: int = Field(default=10_000, ge=1, le=1 << 40, strict=True)
+    max_wall_ms: int = Field(default=3_600_000, ge=1, le=604_800_000, strict=True)
+    max_cpu_ms: int = Field(default=3_600_000, ge=1, le=604_800_000, strict=True)
+    max_output_bytes: int = Field(default=268_435_456, ge=1, le=1 << 50, strict=True)
+
+
 class StreamSettings(_Section):
     """Runs that are followed while they run."""
 
@@ -196,6 +212,7 @@ class Settings(_Section):
     policies: PolicySettings = PolicySettings()
     store: StoreSettings = StoreSettings()
     server: ServerSettings = ServerSettings()
+    sessions: SessionSettings = SessionSettings()
     streams: StreamSettings = StreamSettings()
     logs: LogSettings = LogSettings()
     plugins: PluginSettings = PluginSettings()

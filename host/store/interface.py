@@ -212,6 +212,10 @@ class Store(Protocol):
         """Note a host that is about to run executions."""
         ...
 
+    async def get_owner(self, owner_id: str) -> OwnerInfo | None:
+        """A host that was registered, alive or not; None where none by that id was."""
+        ...
+
     async def owners_at_work(self, *, machine: str, lock_folder: str) -> builtins.list[str]:
         """The hosts of that machine and lock folder that have executions or sessions without an end."""
         ...

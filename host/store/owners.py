@@ -16,7 +16,7 @@ from host.errors import StoreError
 from host.models import new_id
 from host.store.interface import OwnerInfo, Store
 
-__all__ = ["OwnerLock", "recover_dead"]
+__all__ = ["OwnerLock", "lives", "recover_dead"]
 
 
 class OwnerLock:
@@ -102,6 +102,21 @@ async def recover_dead(store: Store, lock: OwnerLock) -> tuple[tuple[str, ...], 
     suspects = await store.owners_at_work(machine=lock.info.machine, lock_folder=lock.info.lock_folder)
     dead = lock.dead(suspects)
     return dead, await store.recover(dead) if dead else 0
+
+
+async def lives(store: Store, lock: OwnerLock, owner: str) -> bool:
+    """Whether the host with that id is alive. One on another machine counts as alive: nothing here can tell."""
+    if owner == lock.id:
+        return True
+    info = await store.get_owner(owner)
+    if info is None or info.machine != lock.info.machine:
+        return info is not None
+    path = Path(info.lock_folder) / f"{owner}.lock"
+    descriptor = _try_lock(path)
+    if descriptor is None:  # held, or gone, or another user's
+        return path.exists()
+    os.close(descriptor)  # its file stays, for the host that starts next and cleans up
+    return False
 
 
 def _try_lock(path: Path) -> int | None:

@@ -10,7 +10,7 @@ from host.models import Actor, ExecutionResult, File, Provenance, Status, Usage
 from host.store.interface import Record, Summary
 from host.store.schema import executions
 
-__all__ = ["SUMMARY_COLUMNS", "record", "summary"]
+__all__ = ["SUMMARY_COLUMNS", "moment", "record", "summary"]
 
 _PAYLOADS = ("code", "inputs", "files", "result")
 SUMMARY_COLUMNS = tuple(column for column in executions.c if column.name not in _PAYLOADS)
@@ -45,9 +45,9 @@ def summary(row: Row[Any]) -> Summary:
             policy_sha256=row.policy_sha256,
         ),
         outputs_kept=row.outputs_kept,
-        created_at=_moment(row.created_us),
-        started_at=_moment(row.started_us),
-        finished_at=_moment(row.finished_us),
+        created_at=moment(row.created_us),
+        started_at=moment(row.started_us),
+        finished_at=moment(row.finished_us),
     )
 
 
@@ -74,5 +74,6 @@ def _from_summary(line: Summary) -> ExecutionResult | None:
     return ExecutionResult(**shared)
 
 
-def _moment(micros: int | None) -> Any:
+def moment(micros: int | None) -> Any:
+    """Microseconds since 1970 as a time; None stays None."""
     return datetime.fromtimestamp(micros / 1_000_000, UTC) if micros is not None else None

@@ -15,7 +15,9 @@ from sqlalchemy.exc import IntegrityError
 from host.errors import DuplicateSession, UnknownSession
 from host.models import Actor
 from host.store.interface import SessionRecord
+from host.store.rows import moment
 from host.store.schema import sessions
+from host.store.statements import instant_us
 
 __all__ = ["HOST_DIED", "ended", "lost_with", "old", "opened", "reads", "record", "unended"]
 
@@ -35,7 +37,7 @@ def opened(record: SessionRecord) -> Any:
         "adapter_version": record.adapter_version,
         "idle_ms": record.idle_ms,
         "lifetime_ms": record.lifetime_ms,
-        "created_us": _instant_us(record.created_at),
+        "created_us": instant_us(record.created_at),
         "reason": "",
         **_used(record),
     }
@@ -55,7 +57,7 @@ def opened(record: SessionRecord) -> Any:
 def ended(record: SessionRecord) -> Update:
     """How it ended and what it had used. The first end stays."""
     end = {
-        "ended_us": _instant_us(record.ended_at or datetime.now(UTC)),
+        "ended_us": instant_us(record.ended_at or datetime.now(UTC)),
         "ended_by": record.ended_by,
         "reason": record.reason,
         "idle_ms": record.idle_ms,
@@ -106,8 +108,8 @@ def record(rows: Sequence[Row[Any]], session_id: str) -> SessionRecord:
         adapter_version=row.adapter_version,
         idle_ms=row.idle_ms,
         lifetime_ms=row.lifetime_ms,
-        created_at=_moment(row.created_us),
-        ended_at=_moment(row.ended_us) if row.ended_us is not None else None,
+        created_at=moment(row.created_us),
+        ended_at=moment(row.ended_us),
         ended_by=row.ended_by,
         reason=row.reason,
         commands=row.commands,
@@ -119,11 +121,3 @@ def record(rows: Sequence[Row[Any]], session_id: str) -> SessionRecord:
 
 def _used(record: SessionRecord) -> dict[str, Any]:
     return {name: getattr(record, name) for name in ("commands", "wall_ms", "cpu_ms", "output_bytes")}
-
-
-def _instant_us(moment: datetime) -> int:
-    return round(moment.timestamp() * 1_000_000)
-
-
-def _moment(micros: int) -> datetime:
-    return datetime.fromtimestamp(micros / 1_000_000, UTC)

@@ -19,7 +19,7 @@ from host.store.engine import connect, database_url, make_engine, prepare_file, 
 from host.store.in_place import InPlace
 from host.store.interface import Durability, OwnerInfo, Page, Record, SessionRecord
 from host.store.migrate import migrate, version
-from host.store.rows import SUMMARY_COLUMNS, record, summary
+from host.store.rows import SUMMARY_COLUMNS, moment, record, summary
 from host.store.schema import HEAD, executions, owners
 from host.store.statements import DAY_US, RowWrite, Statement, Statements, closing_row, instant_us, opening_row
 from host.store.writer import Writer
@@ -166,6 +166,14 @@ class SqlStore:
         }
         statement = self._statements.register
         await self._writer.submit(RowWrite(statement, statement.values(row)))
+
+    async def get_owner(self, owner_id: str) -> OwnerInfo | None:
+        query = select(owners).where(owners.c.id == owner_id)
+        rows = await self._read(lambda connection: connection.execute(query).all())
+        if not rows:
+            return None
+        row = rows[0]
+        return OwnerInfo(row.id, row.machine, row.lock_folder, row.pid, moment(row.started_us))
 
     async def owners_at_work(self, *, machine: str, lock_folder: str) -> builtins.list[str]:
         here = and_(owners.c.machine == machine, owners.c.lock_folder == lock_folder)

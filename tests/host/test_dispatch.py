@@ -13,6 +13,7 @@ from host.errors import (
     NotSupportedYet,
     UnknownLanguage,
     UnknownPolicy,
+    UnknownSession,
     WidenedLimits,
 )
 from host.hookspecs import hookimpl
@@ -21,6 +22,8 @@ from host.models import ExecutionRequest, ExecutionResult, Risk, Severity, Statu
 from host.plugins import Plugins
 from host.policy import ENFORCED_FIELDS, Enforcement, Limits, Policy
 from host.registry import Registry
+from host.sessions import Sessions
+from host.settings import SessionSettings
 from host.store import open_store
 from host.switchboard import Switchboard
 
@@ -77,7 +80,9 @@ async def dispatcher(tmp_path):
         switchboard.replace([adapter.name for adapter in adapters], "start")
         policies = {"open": Policy(name="open", max_execution_time=1000)}
         names = {"python": "python", "py": "python", "bash": "bash"}
-        made = Dispatcher(plugins, policies, "open", registry, switchboard, {}, store, "owner-1", names)
+        settings = SessionSettings()
+        sessions = Sessions(settings, registry, switchboard, {}, plugins, store, "owner-1", None, None)
+        made = Dispatcher(plugins, policies, "open", registry, switchboard, {}, store, "owner-1", names, sessions)
         made.store = store
         return made
 
@@ -111,7 +116,7 @@ async def test_a_run_is_completed_sealed_and_recorded(dispatcher):
         ({"language": "cobol"}, UnknownLanguage),
         ({"policy": "none-such"}, UnknownPolicy),
         ({"limits": Limits(max_memory_mb=4096)}, WidenedLimits),
-        ({"session": "s"}, NotSupportedYet),
+        ({"session": "s"}, UnknownSession),
         ({"idempotency_key": "k"}, NotSupportedYet),
     ],
 )
