@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from host.models import ExecutionRequest
 from host.policy import Policy
 
-__all__ = ["Guest", "Launch", "Missing", "Runtime"]
+__all__ = ["Guest", "Launch", "Missing", "Runtime", "SessionGuest"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Runtime:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """How to start one run inside the wall.
+    """How to start one run, or one session, inside the wall.
 
     Attributes:
         argv: the program and its arguments, as paths inside the wall. For ``in_process`` guests: ``("module",
@@ -51,7 +51,11 @@ class Launch:
         environment: variables that the runtime itself needs; the policy's come on top.
         in_process: the guest is Python of the same version as the launcher: the launcher forks, and the child calls
             ``function(frame_bytes, report_fd)`` of ``module`` (importable with /guest on ``sys.path``) instead of
-            starting an interpreter anew. The function ends the process and never comes back.
+            starting an interpreter anew; for a session ``function(read_fd, report_fd)``. The function ends the process
+            and never comes back. A child that waits for its request may call ``warm()`` of ``module`` before, once its
+            environment, its work folder and its descriptors 0, 1 and 2 are as they will be.
+        preload: modules that a launcher which forks ``in_process`` guests ahead of demand imports first, with
+            ``environment`` set and /guest and /guest/site on ``sys.path``; none of them starts a thread then.
         spare_processes: threads and processes that the runtime itself needs beside the policy's ``max_processes``.
         address_space_limits: whether RLIMIT_DATA may hold the memory limit (deno and the BEAM reserve more than they
             use).
@@ -64,6 +68,7 @@ class Launch:
     trees: Mapping[Path, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     in_process: bool = False
+    preload: tuple[str, ...] = ()
     spare_processes: int = 0
     address_space_limits: bool = True
     spare_memory_mb: int = 0
@@ -85,5 +90,27 @@ class Guest(Protocol):
         Raises:
             ValueError: the inputs have no form in this language (NUL in a Bash variable); the message is for the
                 caller.
+        """
+        ...
+
+
+@runtime_checkable
+class SessionGuest(Guest, Protocol):
+    """A guest that can also keep an interpreter and run command after command in it.
+
+    The process reads request frames, one for each command, until the channel ends: from descriptor 0, or where it is
+    ``in_process`` from the descriptor that the launcher names. For each it reports as for a program and then ``done``;
+    what the command printed is out before that. The process ends with 0 after the last command.
+    """
+
+    def open(self, policy: Policy, runtime: Runtime) -> Launch:
+        """How to start a session under ``policy``. Its ``frame`` is empty."""
+        ...
+
+    def frame(self, request: ExecutionRequest, policy: Policy) -> bytes:
+        """The packed frame of one command, as ``launch`` has it for a program.
+
+        Raises:
+            ValueError: as ``launch`` does.
         """
         ...

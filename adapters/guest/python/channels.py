@@ -6,7 +6,7 @@ import sys
 
 from . import protocol
 
-__all__ = ["Report", "TooLargeError", "complain", "flush", "open_streams", "text_of"]
+__all__ = ["Report", "TooLargeError", "complain", "flush", "identity", "open_streams", "text_of"]
 
 _MAX_MESSAGE = 4000
 
@@ -20,7 +20,8 @@ class Report:
 
     def __init__(self, fd, max_value_bytes):
         self._fd = fd
-        self._max = max_value_bytes
+        self._identity = identity(fd)
+        self.max_value_bytes = max_value_bytes
         self._pid = os.getpid()
         os.set_inheritable(fd, 0)
 
@@ -35,9 +36,11 @@ class Report:
             TooLargeError: over the limit.
             OSError: the program closed the channel.
         """
-        if len(wire) > self._max:
-            raise TooLargeError(f"it takes {len(wire)} bytes and the policy lets out {self._max} (max_output_bytes)")
-        protocol.write_frame(self._fd, b'{"kind":"value","value":' + wire + b"}")
+        if len(wire) > self.max_value_bytes:
+            raise TooLargeError(
+                f"it takes {len(wire)} bytes and the policy lets out {self.max_value_bytes} (max_output_bytes)"
+            )
+        self._write(b'{"kind":"value","value":' + wire + b"}")
 
     def error(self, kind, message, line, column):
         """Send what ended the program. Nobody is told if the program closed the channel: stderr has it too."""
@@ -45,9 +48,28 @@ class Report:
             return
         frame = {"kind": "error", "type": kind, "message": message[:_MAX_MESSAGE], "line": line, "column": column}
         try:  # noqa: SIM105 - contextlib would be one import more
-            protocol.write_frame(self._fd, frame)
+            self._write(frame)
         except OSError:
             pass
+
+    def done(self, exit_code):
+        """Say that a command of a session is over.
+
+        Raises:
+            OSError: the program closed the channel.
+        """
+        self._write({"kind": "done", "exit_code": exit_code})
+
+    def _write(self, frame):
+        if identity(self._fd) != self._identity:
+            raise OSError("the program has put another file in its place")
+        protocol.write_frame(self._fd, frame)
+
+
+def identity(fd):
+    """What tells one open file from another. Raises OSError where there is none."""
+    status = os.fstat(fd)
+    return status.st_dev, status.st_ino
 
 
 class _Unbuffered(io.BufferedWriter):

@@ -6,12 +6,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from adapters.guest.contract import Launch, Missing, Runtime
-from adapters.guest.environments import SITE, Environments
+from adapters.guest.environments import SITE, Environment, Environments
 from adapters.guest.linked import libraries
 from adapters.guest.protocol import VERSION, pack
 from host.models import ExecutionRequest
@@ -21,12 +21,21 @@ __all__ = ["PYTHON_FILES", "PythonGuest", "find_python", "request_frame"]
 
 _HERE = Path(__file__).resolve().parent
 _HOST = _HERE.parents[2] / "host"
+_OWN = (
+    "__init__",
+    "assignments",
+    "channels",
+    "forked",
+    "imports",
+    "main",
+    "outcome",
+    "program",
+    "sessions",
+    "tracebacks",
+)
 
 PYTHON_FILES: Mapping[Path, str] = {
-    **{
-        _HERE / f"{name}.py": f"/guest/python/{name}.py"
-        for name in ("__init__", "channels", "imports", "main", "program", "tracebacks")
-    },
+    **{_HERE / f"{name}.py": f"/guest/python/{name}.py" for name in _OWN},
     **{
         _HOST / f"{name}.py": f"/guest/python/{name}.py"
         for name in ("arrays", "decoding", "lazily", "shapes", "values")
@@ -36,6 +45,8 @@ PYTHON_FILES: Mapping[Path, str] = {
 """The files of the package ``python`` inside the wall; other guests in Python build on them."""
 
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}  # NumPy's would reserve memory for every core of the machine
+_PRELOAD = ("python.main", "python.imports", "json", "re", "decimal", "datetime", "math", "random", "traceback")
+_PRELOAD_OF_SITE = ("numpy", "pandas")
 _SPARE_MEMORY_MB = 16  # an interpreter with json, decimal and datetime, and the guest's reserve
 _PROBE = """
 import base64, datetime, decimal, json, os, sys, sysconfig, zoneinfo
@@ -61,25 +72,47 @@ class PythonGuest:
     def __init__(self, environments: Environments, program: Path | None = None) -> None:
         self._environments = environments
         self._program = program
+        self._launches: dict[tuple[str, ...], Launch] = {}
 
     def find(self) -> Runtime | Missing:
         return find_python(self._program, self.language)
 
     def launch(self, request: ExecutionRequest, policy: Policy, runtime: Runtime) -> Launch:
+        return dataclasses.replace(self._launch(policy, runtime, "run"), frame=self.frame(request, policy))
+
+    def open(self, policy: Policy, runtime: Runtime) -> Launch:
+        return self._launch(policy, runtime, "session")
+
+    def frame(self, request: ExecutionRequest, policy: Policy) -> bytes:
         environment = self._environments.get(policy.guest_environment)
+        return request_frame(request, policy, environment={"name": environment.name, "remedy": environment.remedy})
+
+    def _launch(self, policy: Policy, runtime: Runtime, function: str) -> Launch:
+        """All but the frame; the same for every request in the same environment."""
+        environment = self._environments.get(policy.guest_environment)
+        key = (environment.name, environment.state, environment.built_at, runtime.version, function)
+        if key not in self._launches:
+            self._launches[key] = self._new_launch(environment, runtime, function)
+        return self._launches[key]
+
+    def _new_launch(self, environment: Environment, runtime: Runtime, function: str) -> Launch:
         trees = dict(PYTHON_FILES)
         site = environment.site if runtime.version.startswith(environment.python + ".") else None
+        packages: Iterable[str] = ()
         if site is not None:
             trees[site] = SITE
             trees.update((Path(path), path) for path in environment.libraries)
+            packages = environment.packages
         own = self._program is not None
         command = (str(runtime.program), "-I", "-S", "-X", "utf8", "-u", "/guest/python/main.py")
+        preload = (*_PRELOAD, *(name for name in _PRELOAD_OF_SITE if name in packages))
         return Launch(
-            argv=command if own else ("python.main", "run"),
-            frame=request_frame(request, policy, environment={"name": environment.name, "remedy": environment.remedy}),
+            argv=(*command, function) if own else ("python.main", function),
+            frame=b"",
             trees=trees,
             environment={} if site is None else _ENVIRONMENT,
             in_process=not own,
+            preload=() if own else preload,
             spare_memory_mb=_SPARE_MEMORY_MB,
         )
 

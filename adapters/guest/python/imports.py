@@ -11,19 +11,22 @@ __all__ = ["guarded_builtins"]
 
 
 def guarded_builtins(allowed):
-    """A copy of the builtins whose ``__import__`` lets through the modules in ``allowed`` and their submodules."""
+    """A copy of the builtins whose ``__import__`` lets through the modules in ``allowed`` and their submodules.
+
+    Args:
+        allowed: a list. What is in it at the time of an import counts.
+    """
     names = dict(vars(builtins))
-    names["__import__"] = _guard(tuple(allowed), builtins.__import__)
+    names["__import__"] = _guard(allowed, builtins.__import__)
     return names
 
 
 def _guard(allowed, original):
-    listed = ", ".join(allowed) or "none"
-
     def __import__(name, globals=None, locals=None, fromlist=(), level=0):  # noqa: A001, A002, N807 - as the original
         # Functions of the standard library that are written in C (datetime.strptime) import through the program's
         # builtins too; they alone pass a list.
         if level == 0 and type(fromlist) is not list and not _covers(allowed, name, fromlist):
+            listed = ", ".join(allowed) or "none"
             raise ImportError(f"`{name}` is not in the policy's allowed imports ({listed}).", name=name)
         return original(name, globals, locals, fromlist, level)
 

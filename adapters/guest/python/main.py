@@ -1,8 +1,12 @@
 """Where a run of the Python guest begins and ends.
 
-Two ways in: ``run(frame, report_fd)`` in a process that a launcher forked, and this file as a program, which reads the
-request frame from its stdin: ``python -I -S -X utf8 -u /guest/python/main.py``. Neither comes back; the process ends
-with the exit code that CPython would give the program.
+Two ways in: in a process that a launcher forked, ``run(frame, report_fd)`` for one program and ``session(read_fd,
+report_fd)`` for one command after the other; and this file as a program, which reads its frames from stdin: ``python -I
+-S -X utf8 -u /guest/python/main.py``, with ``session`` after it for a session. None comes back; the process ends with
+the exit code that CPython would give the program, a session with 0 when its commands end.
+
+``warm()`` does ahead what depends on no request, in a process that is to wait for one: in its own environment and work
+folder, after the fork.
 
 What the program leaves behind is dealt with in CPython's order: the traceback, then threads that are not daemons are
 waited for, then the value goes out, then atexit handlers run, then the program's names are dropped.
@@ -19,20 +23,22 @@ if __name__ == "__main__":
 
 import _signal
 
-from . import channels, protocol, tracebacks, values
-from .program import Program
+from . import channels, outcome, protocol, tracebacks, values
+from .program import Program, compile_program
 
-__all__ = ["run", "start"]
+__all__ = ["body_of", "check", "end", "finish", "prepare", "prime", "run", "session", "start", "warm"]
 
 GUEST_FAILED = 70
 """The exit code when the guest itself could not do its work."""
 
-_RESERVE_BYTES = 4 << 20  # given back when memory runs out, so that the error can still be told
 _SITE = "/guest/site"
+_state = {"prepared": False, "program": None}
 
 
 def start():
-    """Run the request on stdin; reports go to descriptor 3."""
+    """Run what comes on stdin; reports go to descriptor 3."""
+    if sys.argv[1:] == ["session"]:
+        session(os.dup(0), 3)
     frame = protocol.read_frame(0)
     end(lambda: _run(frame, 3))
 
@@ -40,6 +46,22 @@ def start():
 def run(frame, report_fd):
     """Run the request in ``frame`` (packed, or its JSON alone) and end the process."""
     end(lambda: _run(protocol.parse(body_of(frame)), report_fd))
+
+
+def session(read_fd, report_fd):
+    """Run the commands that come as frames on ``read_fd``, which is not 0; end the process when there are no more."""
+    end(lambda: _session(read_fd, report_fd))
+
+
+def warm():
+    """Do all that depends on no request. What comes later is the same, and leaves out what was done."""
+    if _state["program"] is None:
+        from .forked import reseed
+
+        reseed()
+        prime()
+        prepare()
+        _state["program"] = Program()
 
 
 def body_of(frame):
@@ -64,39 +86,17 @@ def check(request):
         raise ValueError(f"the request is not of version {protocol.VERSION}")
 
 
-def _run(request, report_fd):
-    check(request)
-    reserve = [bytes(_RESERVE_BYTES)]  # not bytearray, which would touch every page of it
-    prepare()
-    report = channels.Report(report_fd, request["max_value_bytes"])
-    tracebacks.install(request["code"], request.get("environment"))
-    program = Program(request["code"], values.decode(request["inputs"]), request["allowed_imports"])
-    _deepen()
-    code, failure = 0, None
-    try:
-        program.run()
-    except BaseException as error:
-        reserve.clear()
-        failure = error
-    if failure is not None:  # no longer being handled, so that a hook of the program's sees what it would in CPython
-        code = _exit_code(failure, report) if isinstance(failure, SystemExit) else _fail(failure, report)
-        failure = None
-    _quiet()
-    _join_threads()
-    if code == 0 and report.is_mine():
-        code = _send(program, report, reserve)
-    _finish(program)
-    return code
-
-
 def prepare():
-    """What a fresh CPython process would find: signals, streams, arguments, paths."""
+    """What a fresh CPython process would find: signals, streams, arguments, paths. Only the first call does it."""
+    if _state["prepared"]:
+        return
+    _state["prepared"] = True
     _signal.signal(_signal.SIGINT, _signal.default_int_handler)
     _signal.signal(_signal.SIGPIPE, _signal.SIG_IGN)
     channels.open_streams()
     sys.argv = ["program.py"]
     guest = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    sys.path = [entry for entry in sys.path if entry != guest]
+    sys.path = [entry for entry in sys.path if entry not in (guest, _SITE)]
     if os.path.isdir(_SITE):
         sys.path.append(_SITE)
     try:
@@ -107,85 +107,24 @@ def prepare():
         sys.path.insert(0, here)
 
 
-def _deepen():
-    """Let the program recurse as deep as if no frames of ours were below it."""
-    depth, frame = int(sys.version_info < (3, 12)), sys._getframe()  # before 3.12 the call of eval counts too
-    while frame is not None:
-        depth, frame = depth + 1, frame.f_back
-    sys.setrecursionlimit(sys.getrecursionlimit() + depth)
+def prime():
+    """Go once through what every run goes through, so that its memory is this process's own before a request comes.
+
+    After a fork the first write to each page costs a copy of it. Nothing of this can be found by a program.
+    """
+    from .imports import guarded_builtins
+
+    request = protocol.parse(b'{"v":1,"code":"","inputs":{"a":[1,2.5,"text",null,{"b":true}]},"more":[]}')
+    names = {"__builtins__": guarded_builtins([]), **values.decode(request["inputs"])}
+    code = "def f(x, *, y=1):\n    return [x[0] + y, f'{x!r}']\nfor b in range(3):\n    c = f(a)\nc"
+    for part in compile_program(code, tracebacks.FILE):
+        value = eval(part, names)
+    protocol.pack(b'{"kind":"value","value":' + values.dumps({"value": value}) + b"}")
+    names.clear()
 
 
-def _exit_code(error, report):
-    """The code of ``sys.exit(x)`` as CPython has it: None is 0, a number is itself, anything else is shown and 1."""
-    given = error.code
-    if given is None:
-        return 0
-    if isinstance(given, int):
-        code = int(given) if -(2**63) <= given < 2**63 else -1
-        message = f"the program exited with code {code & 0xFF}"
-    else:
-        code = 1
-        message = channels.text_of(given)
-        print(message, file=sys.stderr)
-    if code & 0xFF:
-        report.error("SystemExit", message, *tracebacks.place(error))
-    return code & 0xFF
-
-
-def _fail(error, report):
-    """Tell the host and stderr of an uncaught exception."""
-    _quiet()
-    try:
-        tracebacks.tidy(error)
-        report.error(tracebacks.class_name(error), channels.text_of(error), *tracebacks.place(error))
-        tracebacks.print_uncaught(error)
-    except MemoryError:  # even the reserve was too small
-        channels.complain(type(error).__name__)
-    return 130 if isinstance(error, KeyboardInterrupt) else 1
-
-
-def _send(program, report, reserve):
-    """The program's value, or why it has none that can be sent. The value failing makes the program failed."""
-    try:
-        sys.setrecursionlimit(max(sys.getrecursionlimit(), 1000))
-        report.value(values.dumps(program.value()))
-        return 0
-    except (values.ValueFormatError, channels.TooLargeError) as error:
-        return _refuse(type(error).__name__, f"the value of the program cannot be returned: {error}", report)
-    except MemoryError:
-        reserve.clear()
-        return _refuse("MemoryError", "memory ran out while the value of the program was being written", report)
-    except OSError as error:
-        return _refuse(
-            "OSError", f"the value of the program cannot be returned: its channel is closed ({error})", report
-        )
-    except BaseException as error:  # a class of the caller's that raises even KeyboardInterrupt from its repr
-        return _fail(error, report)
-
-
-def _refuse(kind, message, report):
-    channels.complain(f"{kind}: {message}")
-    report.error(kind, message, 0, 0)
-    return 1
-
-
-def _quiet():
-    """No tracing, profiling or alarm of the program's own while the guest does its part."""
-    sys.settrace(None)
-    sys.setprofile(None)
-    _signal.alarm(0)
-
-
-def _join_threads():
-    threading = sys.modules.get("threading")
-    if threading is not None:
-        try:
-            threading._shutdown()
-        except BaseException as error:
-            tracebacks.print_uncaught(error)
-
-
-def _finish(program):
+def finish(program):
+    """Let go of what the program leaves behind."""
     import atexit
 
     try:
@@ -197,3 +136,41 @@ def _finish(program):
     if threading is None or threading.active_count() == 1:
         program.forget()
     channels.flush()
+
+
+def _run(request, report_fd):
+    check(request)
+    spare = outcome.reserve()
+    prepare()
+    report = channels.Report(report_fd, request["max_value_bytes"])
+    tracebacks.install()
+    tracebacks.begin(request["code"], request.get("environment"))
+    program = _state["program"] or Program()
+    program.load(request["code"], values.decode(request["inputs"]), request["allowed_imports"])
+    code = outcome.perform(program, report, spare)
+    outcome.quiet()
+    _join_threads()
+    if code == 0 and report.is_mine():
+        code = outcome.send(program, report, spare)
+    finish(program)
+    return code
+
+
+def _session(read_fd, report_fd):
+    from . import sessions
+
+    prepare()
+    tracebacks.install()
+    program = sessions.Session()
+    code = sessions.serve(read_fd, report_fd, program.obey)
+    finish(program)
+    return code
+
+
+def _join_threads():
+    threading = sys.modules.get("threading")
+    if threading is not None:
+        try:
+            threading._shutdown()
+        except BaseException as error:
+            tracebacks.print_uncaught(error)

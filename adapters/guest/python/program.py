@@ -6,7 +6,7 @@ import sys
 
 from . import tracebacks
 
-__all__ = ["Program"]
+__all__ = ["Program", "compile_program"]
 
 _ONLY_TREE = 0x400  # ast.PyCF_ONLY_AST, without importing ast
 _TOP_LEVEL_AWAIT = 0x2000  # ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
@@ -15,31 +15,33 @@ _OWN_NAMES = ("inputs", "result")
 
 
 class Program:
-    """One program with its inputs, in a module of its own that is ``__main__``."""
+    """One program in a module of its own that is ``__main__``: made, then loaded, run and asked for its value."""
 
-    def __init__(self, code, inputs, allowed_imports):
-        self._code = code
+    def __init__(self):
+        self._code = ""
+        self._file = tracebacks.FILE
         self._last = None
         self._module = module = type(sys)("__main__")
         self._names = names = module.__dict__
-        names["__builtins__"] = builtins if allowed_imports is None else _guarded(allowed_imports)
-        names["__file__"] = tracebacks.FILE
-        names["__loader__"] = _Source(code)
-        names.update((name, value) for name, value in inputs.items() if _is_plain_name(name))
-        _add_composed_names(names, inputs)
-        names["inputs"] = inputs
+        names["__builtins__"] = builtins
+        names["__file__"] = self._file
+        names["__loader__"] = self._source = _Source()
         self._own_main = sys.modules.get("__main__")  # its names must outlive it: the guest may have started from it
         sys.modules["__main__"] = module
         _add_site_builtins()
 
+    def load(self, code, inputs, allowed_imports, file=tracebacks.FILE):
+        """Take the code and its inputs; nothing of it runs yet."""
+        self._code = self._source.code = code
+        self._names["__builtins__"] = builtins if allowed_imports is None else self._guarded(allowed_imports)
+        self._names["__file__"] = self._file = file
+        _add_inputs(self._names, inputs)
+
     def run(self):
         """Run the program to its end. What it raises comes out as it is."""
-        body, tail = _compile(self._code)
-        codes = (body,) if tail is None else (body, tail)
+        codes = self._compile()
         if any(code.co_flags & _IS_COROUTINE for code in codes):
-            import asyncio
-
-            self._last = asyncio.run(self._await(codes))
+            self._last = self._in_loop(self._await(codes))
             return
         for code in codes:
             self._last = eval(code, self._names)
@@ -57,6 +59,19 @@ class Program:
                 if type(name) is str and name != "__builtins__" and (name[:1] == "_" and name[1:2] != "_") == private:
                     names[name] = None
 
+    def _compile(self):
+        return compile_program(self._code, self._file)
+
+    def _guarded(self, allowed_imports):
+        from .imports import guarded_builtins
+
+        return guarded_builtins(allowed_imports)
+
+    def _in_loop(self, coroutine):
+        import asyncio
+
+        return asyncio.run(coroutine)
+
     async def _await(self, codes):
         value = None
         for code in codes:
@@ -69,18 +84,23 @@ class Program:
 class _Source:
     """The loader of ``__main__``: where inspect, linecache and tracebacks find the source."""
 
-    def __init__(self, code):
-        self._code = code
+    code = ""
 
     def get_source(self, name):
-        return self._code
+        return self.code
 
     def is_package(self, name):
         return False
 
 
-def _compile(code):
-    """The program as two code objects: its statements, and its last expression where it ends with one.
+def compile_program(code, file, edit=None, flags=0):
+    """The program as code objects: its statements, and its last expression where it ends with one.
+
+    Args:
+        code: the source.
+        file: the name that it has in tracebacks.
+        edit: called with the statements and the last expression (or None), as trees that it may change.
+        flags: of ``__future__``, as earlier commands of a session have set them.
 
     Raises:
         SyntaxError: with the line of the source that it is about.
@@ -90,30 +110,37 @@ def _compile(code):
     nul = code.find("\0")
     if nul >= 0:  # Python versions differ in what they make of it
         line = code.count("\n", 0, nul) + 1
-        raise SyntaxError(
-            "source code cannot contain null bytes", (tracebacks.FILE, line, nul - code.rfind("\n", 0, nul), None)
-        )
+        raise SyntaxError("source code cannot contain null bytes", (file, line, nul - code.rfind("\n", 0, nul), None))
     try:
-        tree = compile(code, tracebacks.FILE, "exec", _ONLY_TREE, dont_inherit=True)
+        tree = compile(code, file, "exec", _ONLY_TREE | flags, dont_inherit=True)
         last = _ast.Expression(tree.body.pop().value) if tree.body and type(tree.body[-1]) is _ast.Expr else None
+        if edit is not None:
+            edit(tree, last)
         try:
-            return _compile_trees(tree, last, 0)
+            return _compile_trees(tree, last, file, flags)
         except SyntaxError as error:
             if "outside" not in str(error.msg):
                 raise
             first = error
         try:  # only what needs it is run in an event loop
-            return _compile_trees(tree, last, _TOP_LEVEL_AWAIT)
+            return _compile_trees(tree, last, file, flags | _TOP_LEVEL_AWAIT)
         except SyntaxError:
             raise first from None
     except SyntaxError as error:
-        tracebacks.add_source_line(error, code)
+        tracebacks.add_source_line(error)
         raise
 
 
-def _compile_trees(tree, last, flags):
-    body = compile(tree, tracebacks.FILE, "exec", flags, dont_inherit=True)
-    return body, None if last is None else compile(last, tracebacks.FILE, "eval", flags, dont_inherit=True)
+def _compile_trees(tree, last, file, flags):
+    body = compile(tree, file, "exec", flags, dont_inherit=True)
+    return (body,) if last is None else (body, compile(last, file, "eval", flags, dont_inherit=True))
+
+
+def _add_inputs(names, inputs):
+    names.update((name, value) for name, value in inputs.items() if _is_plain_name(name))
+    if not all(name.isascii() for name in inputs):
+        _add_composed_names(names, inputs)
+    names["inputs"] = inputs
 
 
 def _is_plain_name(name):
@@ -126,20 +153,12 @@ def _is_plain_name(name):
 
 def _add_composed_names(names, inputs):
     """Python composes identifiers (NFKC) when it reads source, so other names get a second spelling."""
-    if all(name.isascii() for name in inputs):
-        return
     from unicodedata import normalize
 
     for name, value in inputs.items():
         composed = normalize("NFKC", name)
-        if composed != name and composed not in names and _is_plain_name(composed):
+        if composed != name and composed not in inputs and _is_plain_name(composed):
             names[composed] = value
-
-
-def _guarded(allowed_imports):
-    from .imports import guarded_builtins
-
-    return guarded_builtins(allowed_imports)
 
 
 def _add_site_builtins():

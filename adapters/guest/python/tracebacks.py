@@ -9,6 +9,7 @@ import sys
 __all__ = [
     "FILE",
     "add_source_line",
+    "begin",
     "class_name",
     "install",
     "place",
@@ -17,20 +18,34 @@ __all__ = [
 ]
 
 FILE = "program.py"
-"""The file name that the program has in tracebacks."""
+"""The file name that the program, or the first command of a session, has in tracebacks."""
 
 _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-_state = {"code": "", "environment": None}
+_sources = {}  # by file name, the current one last
+_entries = {}  # the same as linecache keeps them
+_state = {"file": FILE, "environment": None}
 
 
-def install(code, environment):
-    """Take over every place where CPython would print a traceback.
+def begin(code, environment):
+    """From now on this is the program that runs; in a session, the next command.
 
     Args:
-        code: the program's source.
+        code: its source.
         environment: ``{"name", "remedy"}`` of the guest environment, to say how a module that is missing can be had.
+
+    Returns:
+        Its file name, as no earlier command has it.
     """
-    _state.update(code=code, environment=environment)
+    file = f"program-{len(_sources) + 1}.py" if _sources else FILE
+    _sources[file] = code
+    _state.update(file=file, environment=environment)
+    if len(_sources) > 1:  # one source is found through the loader of __main__
+        _show_sources()
+    return file
+
+
+def install():
+    """Take over every place where CPython would print a traceback."""
     sys.excepthook = _show
     sys.unraisablehook = _show_unraisable
     import _thread
@@ -72,13 +87,16 @@ def tidy(error):
 
 
 def place(error):
-    """Line and column (from 1; 0 where there is none) in the program where the exception came from."""
-    if isinstance(error, SyntaxError) and error.filename == FILE:
+    """Line and column (from 1; 0 where there is none) in the program where the exception came from.
+
+    In a session the program is the current command, even where the fault is in a function of an earlier one.
+    """
+    if isinstance(error, SyntaxError) and error.filename == _state["file"]:
         return error.lineno or 0, max(error.offset or 0, 0)
     found = None
     tb = error.__traceback__
     while tb is not None:
-        if tb.tb_frame.f_code.co_filename == FILE:
+        if tb.tb_frame.f_code.co_filename == _state["file"]:
             found = tb
         tb = tb.tb_next
     return (0, 0) if found is None else (found.tb_lineno or 0, _column(found))
@@ -91,10 +109,10 @@ def class_name(error):
     return kind.__qualname__ if module in ("builtins", "__main__") else f"{module}.{kind.__qualname__}"
 
 
-def add_source_line(error, code):
+def add_source_line(error):
     """Give a SyntaxError of the program's the line that it is about; compiling from a tree does not."""
-    if error.filename == FILE and error.lineno:
-        lines = _lines(code)
+    if error.filename == _state["file"] and error.lineno:
+        lines = _lines(_sources[error.filename])
         error.text = lines[error.lineno - 1] if error.lineno <= len(lines) else None
 
 
@@ -111,14 +129,14 @@ def _column(tb):
         if number == tb.tb_lasti // 2:
             if line is None or column is None:
                 return 0
-            text = _lines(_state["code"])[line - 1].encode("utf-8", "replace")
+            text = _lines(_sources[tb.tb_frame.f_code.co_filename])[line - 1].encode("utf-8", "replace")
             return len(text[:column].decode("utf-8", "replace")) + 1
     return 0
 
 
 def _without_guest(tb):
     if tb is not None and _is_guest(tb):
-        while tb is not None and tb.tb_frame.f_code.co_filename != FILE:
+        while tb is not None and tb.tb_frame.f_code.co_filename not in _sources:
             tb = tb.tb_next
     current = tb
     while current is not None:
@@ -142,12 +160,20 @@ def _add_remedy(error):
     error.msg = f"{error.msg}: it is not in the guest environment `{environment['name']}`. {remedy}"
 
 
-def _show(kind, error, tb):
+def _show_sources():
+    """Give linecache the source of the program and of every earlier command."""
     import linecache
+
+    for file, code in _sources.items():
+        if file not in _entries:
+            _entries[file] = (len(code), None, _lines(code), file)
+        linecache.cache[file] = _entries[file]  # whatever files lie in the work folder
+
+
+def _show(kind, error, tb):
     import traceback
 
-    lines = _lines(_state["code"])
-    linecache.cache[FILE] = (len(_state["code"]), None, lines, FILE)  # whatever files lie in the work folder
+    _show_sources()
     text = "".join(traceback.format_exception(kind, error, tb))
     if isinstance(error, (AttributeError, NameError)) and (3, 10) <= sys.version_info < (3, 12):
         text = text[:-1] + _suggestion(kind, error, tb) + "\n"

@@ -1,11 +1,14 @@
 """Runs a guest as a bare process, without a wall: a launch, with its paths inside mapped back to host paths."""
 
+import contextlib
 import datetime
 import fcntl
 import os
+import select
+import signal
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,7 @@ import pytest
 from hypothesis import strategies as st
 
 from adapters.guest.contract import Guest, Launch, Missing, Runtime
-from adapters.guest.protocol import unpack
+from adapters.guest.protocol import FrameError, unpack
 from host.canonical import canonical_wire
 from host.models import ExecutionRequest
 from host.policy import Policy
@@ -90,6 +93,102 @@ def start(launch: Launch, runtime: Runtime, folder: Path, timeout: float = 60) -
         data = report.read()
     reports = [] if launch.report_is_text else list(unpack(data, 1 << 28))
     return Ended(process.returncode, _text(process.stdout), _text(process.stderr), reports, data)
+
+
+class Live:
+    """A session as a bare process: frames on descriptor 0, reports on 3."""
+
+    def __init__(self, argv: list[str], folder: Path, environment: dict[str, str]) -> None:
+        reports, report = os.pipe()
+        high = fcntl.fcntl(report, fcntl.F_DUPFD, 20)  # never 3 itself
+        self._process = subprocess.Popen(
+            ["/bin/bash", "-c", f'exec "$@" 3>&{high} {high}>&-', "bash", *argv],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            pass_fds=[high],
+            env=environment,
+            cwd=folder,
+        )
+        os.close(report)
+        os.close(high)
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        self._streams = {"out": self._process.stdout.fileno(), "err": self._process.stderr.fileno(), "report": reports}
+        self.pid = self._process.pid
+
+    def command(self, frame: bytes) -> Ended:
+        """Run one command to its ``done``, or to the end of the process; then the exit code is the process's."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(frame)
+            self._process.stdin.flush()
+        return self._until_done()
+
+    def finish(self) -> Ended:
+        """End the channel of the commands and wait for what is left to come."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        return self._until_done()
+
+    def interrupt(self) -> None:
+        """What Ctrl-C does."""
+        self._process.send_signal(signal.SIGINT)
+
+    def kill(self) -> None:
+        """End the process, however it is."""
+        self._process.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+            assert stream is not None
+            with contextlib.suppress(BrokenPipeError):
+                stream.close()
+        os.close(self._streams["report"])
+
+    def _until_done(self) -> Ended:
+        came = {name: bytearray() for name in self._streams}
+        open_ends = set(self._streams)
+        while open_ends and not _is_done(bytes(came["report"])):
+            ready, _, _ = select.select([self._streams[name] for name in open_ends], [], [], 60)
+            assert ready, "the session says nothing"
+            for name in [name for name in open_ends if self._streams[name] in ready]:
+                piece = os.read(self._streams[name], 1 << 16)
+                came[name] += piece
+                if not piece:
+                    open_ends.discard(name)
+        for name in open_ends - {"report"}:  # what was printed is there before `done` is
+            while select.select([self._streams[name]], [], [], 0)[0] and (
+                piece := os.read(self._streams[name], 1 << 16)
+            ):
+                came[name] += piece
+        reports = list(unpack(bytes(came["report"]), 1 << 28))
+        done = reports.pop() if reports and reports[-1]["kind"] == "done" else None
+        code = self._process.wait(60) if done is None else done["exit_code"]
+        return Ended(code, _text(bytes(came["out"])), _text(bytes(came["err"])), reports, bytes(came["report"]))
+
+
+def _is_done(data: bytes) -> bool:
+    try:
+        return any(message["kind"] == "done" for message in unpack(data, 1 << 28))
+    except FrameError:
+        return False
+
+
+@pytest.fixture
+def open_live() -> Iterator[Callable[..., Live]]:
+    """Gives the function that starts a session from ``argv``, a folder and an environment; all are ended in the end."""
+    started: list[Live] = []
+
+    def start_live(argv: list[str], folder: Path, environment: dict[str, str] | None = None) -> Live:
+        started.append(
+            Live(argv, folder, {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "TZ": "UTC", **(environment or {})})
+        )
+        return started[-1]
+
+    yield start_live
+    for live in started:
+        live.kill()
 
 
 def _mapped(argument: str, trees: dict[Path, str]) -> str:
