@@ -26,6 +26,7 @@ from pydantic import (
 
 from host import values
 from host.canonical import canonical, sha256
+from host.displays import Display
 from host.policy import Limits
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
 
 _Frozen = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
+_NOT_IN_PATHS = re.compile("[\\x00-\\x1f\\x7f-\\x9f\ud800-\udfff]")
 
 
 def new_id() -> str:
@@ -117,8 +119,10 @@ class File(BaseModel):
     @classmethod
     def _inside(cls, value: str) -> str:
         parts = value.split("/")
-        if {"", ".", ".."} & set(parts) or "\0" in value or "\\" in value:
-            raise ValueError("a path is relative, without empty, . or .. parts, NUL or backslash")
+        if {"", ".", ".."} & set(parts) or "\\" in value:
+            raise ValueError("a path is relative, without empty, . or .. parts or backslash")
+        if _NOT_IN_PATHS.search(value):
+            raise ValueError("a path is Unicode without control characters")
         return value
 
     @field_validator("content", mode="before")
@@ -129,15 +133,6 @@ class File(BaseModel):
     @field_serializer("content", when_used="json")
     def _to_base64(self, value: bytes) -> str:
         return base64.b64encode(value).decode("ascii")
-
-
-class Display(BaseModel):
-    """Something to look at: one MIME type and its data (text as it is, binary as base64)."""
-
-    model_config = _Frozen
-
-    mime: str
-    data: str
 
 
 class Severity(StrEnum):
@@ -332,6 +327,8 @@ class ExecutionResult(BaseModel):
 
     @cached_property
     def outputs_sha256(self) -> str:
-        """Over the canonical form of value, stdout, stderr and the hashes of the files."""
+        """Over the canonical form of value, stdout, stderr and the hashes of files and displays."""
         files = {file.path: sha256(file.content) for file in self.files}
-        return sha256(canonical({"value": self.value, "stdout": self.stdout, "stderr": self.stderr, "files": files}))
+        shown = [{mime: sha256(each.content(mime)) for mime in each.data} for each in self.displays]
+        output = {"value": self.value, "stdout": self.stdout, "stderr": self.stderr, "files": files, "displays": shown}
+        return sha256(canonical(output))

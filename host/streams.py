@@ -185,7 +185,7 @@ class Stream:
                 case OutputEvent(text=text):
                     size += 2 * len(text)  # here and in the result
                 case DisplayEvent(display=display):
-                    size += len(display.data)
+                    size += display.characters
                 case FinishedEvent(result=result):
                     size += (result.usage.output_bytes or 0) + sum(len(file.content) for file in result.files)
         return size

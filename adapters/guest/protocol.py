@@ -7,8 +7,8 @@ fd       direction             carries
 ======== ===================== =========================================================================================
 0        host to guest         one request frame; then the program sees an empty stdin
 1, 2     program to host       stdout and stderr, raw
-3        guest to host         report frames: ``value``, ``display``, ``error``. The caller's code could write here too,
-                               so all of it is untrusted: it can only forge its own answer
+3        guest to host         report frames: ``value``, ``display``, ``error``, ``done``. The caller's code could write
+                               here too, so all of it is untrusted: it can only forge its own answer
 4        launcher to host      how the program ended and what it used. The launcher runs inside the wall, but the
                                caller's code cannot reach it
 ======== ===================== =========================================================================================
@@ -19,9 +19,16 @@ Request: ``{"v": 1, "code", "language", "inputs": wire, "allowed_imports": [...]
 guests with a guest environment also ``"environment": {"name", "remedy"}``, so that a missing package is named with its
 remedy; for SQL also ``"memory_mb"``.
 
-Report: ``{"kind": "value", "value": wire}``, ``{"kind": "display", "mime", "data"}``,
-``{"kind": "error", "type", "message", "line", "column"}`` (uncaught exception, syntax error or exit code other than 0;
-the traceback itself goes to stderr).
+Reports, as they happen:
+
+* ``{"kind": "display", "data": {MIME type: content, ...}, "title", "width_px", "height_px"}``: one thing shown, in one or
+  more forms. Content is text, or bytes as the wire form has them (``{"$type": "bytes", "value": base64}``). The host
+  knows which types are text: bytes of those are UTF-8, and text under any other type is base64. The last three may be
+  absent.
+* ``{"kind": "value", "value": wire}``
+* ``{"kind": "error", "type", "message", "line", "column"}``: an uncaught exception, a syntax error or an exit code other
+  than 0; the traceback itself goes to stderr.
+* ``{"kind": "done", "exit_code"}``: a command of a session is over, and all that it wrote is out.
 
 This file is part of the guest: standard library only, Python 3.9 to 3.15.
 """
@@ -33,10 +40,12 @@ try:
 except ImportError:
     from host.lazily import json_dumps, json_loads
 
-__all__ = ["VERSION", "FrameError", "pack", "parse", "read_frame", "unpack", "write_frame"]
+__all__ = ["HEAD_BYTES", "VERSION", "FrameError", "pack", "parse", "read_frame", "unpack", "write_frame"]
 
 VERSION = 1
-_HEAD_BYTES = 4
+
+HEAD_BYTES = 4
+"""A frame's length stands before it in so many bytes."""
 
 
 class FrameError(ValueError):
@@ -46,7 +55,7 @@ class FrameError(ValueError):
 def pack(message):
     """One frame. ``message`` is a JSON-able dict, or bytes that hold JSON already."""
     body = message if isinstance(message, bytes) else json_dumps(message).encode("ascii")
-    return len(body).to_bytes(_HEAD_BYTES, "big") + body
+    return len(body).to_bytes(HEAD_BYTES, "big") + body
 
 
 def unpack(data, max_bytes):
@@ -57,16 +66,16 @@ def unpack(data, max_bytes):
     """
     position = 0
     while position < len(data):
-        if len(data) - position < _HEAD_BYTES:
+        if len(data) - position < HEAD_BYTES:
             raise FrameError("a frame is cut short")
-        length = int.from_bytes(data[position : position + _HEAD_BYTES], "big")
+        length = int.from_bytes(data[position : position + HEAD_BYTES], "big")
         if length > max_bytes:
             raise FrameError(f"a frame of {length} bytes is over the limit of {max_bytes}")
-        body = data[position + _HEAD_BYTES : position + _HEAD_BYTES + length]
+        body = data[position + HEAD_BYTES : position + HEAD_BYTES + length]
         if len(body) < length:
             raise FrameError("a frame is cut short")
         yield parse(body)
-        position += _HEAD_BYTES + length
+        position += HEAD_BYTES + length
 
 
 def read_frame(fd):
@@ -75,7 +84,7 @@ def read_frame(fd):
     Raises:
         FrameError: cut short or not a JSON object.
     """
-    head = _read_exactly(fd, _HEAD_BYTES)
+    head = _read_exactly(fd, HEAD_BYTES)
     if not head:
         return None
     length = int.from_bytes(head, "big")

@@ -61,7 +61,7 @@ def show_result(result: ExecutionResult, spoken: str | None, prefer: Iterable[st
     rows += [("passed over", sentence) for sentence in _passed_over(result, list(prefer))]
     rows += [("spoken", spoken)] if spoken else []
     rows.append(("time", _usage(result)))
-    rows += [("displayed", f"{each.mime}, {len(each.data)} characters") for each in result.displays]
+    rows += [("displayed", f"{each.title} ({', '.join(each.data)})".strip()) for each in result.displays]
     rows += [("truncated", "The output was cut at the policy's limit.")] if result.truncated else []
     rows.append(("id", result.id))
     width = max(len(name) for name, _ in rows)

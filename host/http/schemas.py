@@ -19,7 +19,8 @@ __all__ = ["component_schemas"]
 Schema = dict[str, Any]
 
 _REF = "#/components/schemas/{model}"
-_SEGMENT = r"([^/.\\\u0000][^/\\\u0000]*|\.[^/.\\\u0000][^/\\\u0000]*|\.\.[^/\\\u0000]+)"
+_OUT = r"/\\\u0000-\u001f\u007f-\u009f"  # never in a path
+_SEGMENT = rf"([^.{_OUT}][^{_OUT}]*|\.[^.{_OUT}][^{_OUT}]*|\.\.[^{_OUT}]+)"
 _PATH = rf"^{_SEGMENT}(/{_SEGMENT})*$"
 _BASE64 = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 _ID = "^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"

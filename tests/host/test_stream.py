@@ -19,7 +19,7 @@ from host.policy import ENFORCED_FIELDS, Enforcement, Policy, Retain
 from host.specs import AdapterSpec
 from host.streams import FinishedEvent, StartedEvent
 
-FIGURE = Display(mime="text/plain", data="a figure")
+FIGURE = Display(data={"text/plain": "a figure"})
 
 
 class Scripted:

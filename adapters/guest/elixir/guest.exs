@@ -55,16 +55,20 @@ defmodule Understudy.Guest do
     console(user)
   end
 
-  @doc "Show something beside the value: an Image, or text of a MIME type."
+  @doc "Show something beside the value: an Image, or content of a MIME type."
   def display(value, mime \\ "text/plain")
 
-  def display(%Understudy.Image{mime: mime, data: data}, _), do: send_display(mime, Base.encode64(data))
-  def display(%Understudy.Bytes{data: data}, mime), do: send_display(mime, Base.encode64(data))
+  def display(%Understudy.Image{mime: mime, data: data}, _), do: send_display(mime, data)
+  def display(%Understudy.Bytes{data: data}, mime), do: send_display(mime, data)
   def display(value, mime), do: send_display(mime, to_string(value))
 
   defp send_display(mime, data) do
-    report([~s({"kind":"display","mime":), Values.text(mime), ~s(,"data":), Values.text(data), "}"])
+    report([~s({"kind":"display","data":{), Values.text(mime), ":", content(mime, data), "}}"])
   end
+
+  # A string is a binary too, so that the type has to tell. Text of other types may well travel as bytes: the host knows.
+  defp content("text/" <> _, data), do: Values.text(data)
+  defp content(_, data), do: Values.encode(%Understudy.Bytes{data: data})
 
   defp read_request do
     port = Port.open({:fd, 0, 0}, [:in, :binary, :eof, {:packet, 4}])

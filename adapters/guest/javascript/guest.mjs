@@ -3,6 +3,7 @@
 //
 // A script runs as one indirect eval: sloppy mode, its own completion value, errors that know its lines. A script with a top-level
 // `await` runs the same way inside an async function. What imports or exports, and all TypeScript, runs as a module of its own.
+import { displayFrame } from "./displays.mjs";
 import { Program } from "./program.mjs";
 import * as types from "./types.mjs";
 import { decode, encode } from "./values.mjs";
@@ -158,11 +159,11 @@ function lazily(name, make) {
   Object.defineProperty(globalThis, name, { get, set: (value) => define(name, value), configurable: true, enumerable: false });
 }
 
-/** Show something beside the value: an Image, or data of a MIME type. */
-function display(value, mime = "text/plain") {
-  const bytes = value instanceof types.Image ? value.data : value instanceof Uint8Array ? value : null;
-  const data = bytes === null ? String(value) : JSON.parse(encode(bytes, Infinity)).value;
-  report(JSON.stringify({ kind: "display", mime: value instanceof types.Image ? value.mime : mime, data }));
+/** Show something beside the value: an Image; anything with a MIME type (`{ mime: "text/html" }`; bytes as Uint8Array); several forms
+ * of one thing by MIME type (`{ raw: true }`); else its text or JSON. `title` names it.
+ */
+function display(value, options = {}) {
+  report(displayFrame(value, options, request.max_value_bytes));
 }
 
 // --- the run ---------------------------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ async def test_an_execution_comes_back_as_it_was_answered(store, policy, request
         stderr="err\n",
         truncated=True,
         files=(File(path="a.csv", content=b"\x00\xff"),),
-        displays=(Display(mime="text/plain", data="x"),),
+        displays=(Display(data={"text/plain": "x", "image/png": "AAAA"}, title="a dot", width_px=1),),
         exit_code=3,
         signal="SIGTERM",
         risks=(Risk(rule="r", severity="info", line=1, column=2, message="m"),),
@@ -119,7 +119,7 @@ async def test_what_is_not_retained_is_not_stored(store, state_dir, request_of, 
         stdout="SECRETOUT",
         stderr="SECRETERR",
         files=(File(path="SECRETNAME", content=b"SECRETDATA"),),
-        displays=(Display(mime="text/plain", data="SECRETSHOWN"),),
+        displays=(Display(data={"text/plain": "SECRETSHOWN"}, title="SECRETTITLE"),),
         risks=(risk,),
     )
     await store.begin(request, policy, owner="me")

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.guest.elixir.host import ElixirGuest
+from adapters.guest.reports import read_report
 from host.values import Image, Opaque, Table
 
 
@@ -142,7 +143,14 @@ def test_channels_are_kept_apart_and_stdin_is_empty(run):
     """Output, errors, displays and the value each have their way; reading from stdin finds its end."""
     ended = run('IO.puts("é"); IO.puts(:stderr, "err"); display("<b>", "text/html"); IO.gets("")')
     assert (ended.stdout, ended.stderr, ended.value) == ("é\n", "err\n", "eof")
-    assert ended.reports[0] == {"kind": "display", "mime": "text/html", "data": "<b>"}
+    assert ended.reports[0] == {"kind": "display", "data": {"text/html": "<b>"}}
+
+
+def test_pictures_and_text_of_other_types_are_shown(run):
+    """Bytes and texts of any type reach the host as what they are."""
+    ended = run('display(<<137, 80>>, "image/png"); display("<svg/>", "image/svg+xml"); 1')
+    shown = [dict(each.data) for each in read_report(ended.report, 1 << 20).displays]
+    assert shown == [{"image/png": "iVA="}, {"image/svg+xml": "<svg/>"}]
 
 
 def test_a_value_past_its_limits_is_an_error(run):

@@ -9,6 +9,7 @@ import pytest
 
 from adapters.guest.javascript.host import JavaScriptGuest, TypeScriptGuest
 from adapters.guest.javascript.shape import shape
+from adapters.guest.reports import read_report
 
 CLOSED = {"allowed_imports": (), "file_system_access": "none"}
 
@@ -150,11 +151,57 @@ def test_an_exit_code_of_its_own_is_kept(js, code, exit_code):
 
 def test_channels_are_kept_apart(js):
     """Output, errors, displays and the value each have their own way."""
-    shows = "display('<b>', 'text/html'); display(new Image('image/png', inputs.b));"
-    ended = js(f"console.log('out'); console.error('err'); {shows} 1", {"b": b"x"})
+    ended = js("console.log('out'); console.error('err'); display('<b>', { mime: 'text/html' }); 1")
     assert (ended.stdout, ended.stderr, ended.value) == ("out\n", "err\n", 1)
-    displays = [report for report in ended.reports if report["kind"] == "display"]
-    assert [(one["mime"], one["data"]) for one in displays] == [("text/html", "<b>"), ("image/png", "eA==")]
+    assert [dict(each.data) for each in shown(ended)] == [{"text/html": "<b>"}]
+
+
+def shown(ended):
+    """The displays of a run, as the host reads them."""
+    report = read_report(ended.report, 1 << 20)
+    assert report.malformed == ""
+    return report.displays
+
+
+@pytest.mark.parametrize(
+    ("code", "forms"),
+    [
+        ("display(new Image('image/png', inputs.b))", {"image/png": "eA=="}),
+        ("display(inputs.b, { mime: 'image/png', title: 'dot' })", {"image/png": "eA=="}),
+        ("display(inputs.b.buffer, { mime: 'text/plain' })", {"text/plain": "x"}),
+        ("display('<svg/>', { mime: 'image/svg+xml' })", {"image/svg+xml": "<svg/>"}),
+        ("display(7n)", {"text/plain": "7"}),
+        ("display({ a: 1n })", {"application/json": '{"a":"1"}', "text/plain": '{"a":"1"}'}),
+        ("display({ a: 1 }, { mime: 'application/json' })", {"application/json": '{"a":1}'}),
+        (
+            "display({ 'text/plain': 'x', 'text/html': '<p>', 'application/json': [1] }, { raw: true })",
+            {"text/html": "<p>", "application/json": "[1]", "text/plain": "x"},
+        ),
+        (
+            "display({ [Symbol.for('Jupyter.display')]: () => ({ 'text/markdown': '*x*' }) })",
+            {"text/markdown": "*x*"},
+        ),
+    ],
+)
+def test_what_is_shown_has_its_forms(js, code, forms):
+    """Pictures, markup, data and objects that show themselves are displays; the richest form comes first."""
+    (display,) = shown(js(f"{code}; null", {"b": b"x"}))
+    assert list(display.data.items()) == list(forms.items())
+    assert display.title == ("dot" if "dot" in code else "")
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        ("display(inputs.b)", ("TypeError", "say what the bytes are")),
+        ("for (;;) display('x')", ("RangeError", "at most 100")),
+        ("display('x'.repeat(5000))", ("TooLargeError", "lets out 2000")),
+    ],
+)
+def test_what_cannot_be_shown_is_the_programs_error(js, code, error):
+    """Bytes of no type, displays without end and displays over the limit end the program with the reason."""
+    ended = js(code, {"b": b"x"}, max_output_bytes=2000)
+    assert (ended.error["type"], error[1] in ended.error["message"]) == (error[0], True)
 
 
 def test_inputs_are_data(js):
