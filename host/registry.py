@@ -1,5 +1,6 @@
 """The adapters by name, and the choice among them: who may serve a request, and why not the others."""
 
+import functools
 import random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -100,7 +101,7 @@ class Registry:
                 refusal = Refusal(rule="share", reason=f"it takes {lane.weight} % of the requests, and not this one.")
             if refusal is None:
                 chosen = adapter
-                explain.append(_yes(adapter, first=not explain))
+                explain.append(_yes(adapter.name, runs_code=adapter.capabilities().runs_code, first=not explain))
             else:
                 declined = declined or adapter.capabilities().runs_code
                 explain.append(_no(adapter.name, refusal.reason, refusal.remedy))
@@ -169,19 +170,21 @@ class Registry:
         return _no(name, f"it is not ready: {check.reason}", check.remedy)
 
 
-# Built without validation: these are made for every run, from values of our own.
+# Explanations are frozen, and the same from run to run: they are made once.
 
 
-def _yes(adapter: Adapter, *, first: bool) -> Explanation:
+@functools.lru_cache(maxsize=256)
+def _yes(name: str, *, runs_code: bool, first: bool) -> Explanation:
     reason = (
         "First choice, ready, and upholds the policy."
         if first
         else "The first that is ready and may serve this request."
     )
-    if not adapter.capabilities().runs_code:
+    if not runs_code:
         reason = "Nothing that runs code may serve this request, so it stands in."
-    return Explanation.model_construct(adapter=adapter.name, chosen=True, reason=reason, remedy="")
+    return Explanation(adapter=name, chosen=True, reason=reason)
 
 
+@functools.lru_cache(maxsize=256)
 def _no(name: str, reason: str, remedy: str = "") -> Explanation:
-    return Explanation.model_construct(adapter=name, chosen=False, reason=reason, remedy=remedy)
+    return Explanation(adapter=name, chosen=False, reason=reason, remedy=remedy)

@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 
-def _host_of(request: Request) -> Host:
+async def _host_of(request: Request) -> Host:  # a coroutine: FastAPI runs plain functions in a thread
     host: Host = request.app.state.host
     return host
 
