@@ -2,6 +2,7 @@
 
 import _ast
 import builtins
+import os
 import sys
 
 from . import tracebacks
@@ -34,7 +35,8 @@ class Program:
         """Take the code and its inputs; nothing of it runs yet."""
         self._code = self._source.code = code
         self._names["__builtins__"] = builtins if allowed_imports is None else self._guarded(allowed_imports)
-        self._names["__file__"] = self._file = file
+        self._file = file
+        self._names["__file__"] = _path_of(file)
         _add_inputs(self._names, inputs)
 
     def run(self):
@@ -79,6 +81,14 @@ class Program:
             if code.co_flags & _IS_COROUTINE:
                 value = await value
         return value
+
+
+def _path_of(file):
+    """Where CPython would say that a program in the current folder lies: programs look for their data beside it."""
+    try:
+        return os.path.abspath(file)
+    except OSError:
+        return file
 
 
 class _Source:

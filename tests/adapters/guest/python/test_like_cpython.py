@@ -43,6 +43,7 @@ PROGRAMS = {
     "signal": "import os, signal\nprint('x', flush=True)\nos.kill(os.getpid(), signal.SIGTERM)",
     "finalizer": "class A:\n    def __del__(self):\n        print('gone')\nkeep = A()",
     "stdin": "try:\n    input('? ')\nexcept EOFError:\n    print('none')",
+    "beside": "import os\nprint(os.path.isabs(__file__), os.path.dirname(__file__) == os.getcwd())",
     "crlf": "x = 1\r\nif x:\r\n    1 / 0\r\n",
     "walrus and match": "match [1, 2]:\n    case [a, *b] if (c := a):\n        print(a, b, c)",
     "big int": "print(10 ** 5000)",
@@ -50,9 +51,13 @@ PROGRAMS = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("way", ["run_python", "run_warm"])
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_output_errors_and_exit_code_are_those_of_cpython(run_python, tmp_path, name):
-    """Standard output, standard error and the exit code are CPython's own, but for the folder of the file."""
+def test_output_errors_and_exit_code_are_those_of_cpython(request, tmp_path, name, way):
+    """Standard output, standard error and the exit code are CPython's own, but for the folder of the file; so they are
+    in a clone of a process that had the guest imported.
+    """
+    run = request.getfixturevalue(way)
     code = PROGRAMS[name]
     folder = tmp_path / "plain"
     folder.mkdir()
@@ -65,7 +70,7 @@ def test_output_errors_and_exit_code_are_those_of_cpython(run_python, tmp_path, 
         check=False,
         timeout=60,
     )
-    ended = run_python(code)
+    ended = run(code)
     assert ended.stdout == plain.stdout.decode()
     expected = plain.stderr.decode().replace(f"{folder}/program.py", "program.py")
     assert _addresses_hidden(ended.stderr) == _addresses_hidden(expected)
