@@ -94,7 +94,7 @@ class SessionDoor:
             SessionEnded: it is over; SessionLost where its process or its host died.
             OwnedElsewhere: another host keeps it.
         """
-        return (await self._sessions.find(session_id)).info()
+        return await self._sessions.get(session_id)
 
     async def renew_session(
         self, session_id: str, idle_ms: int | None = None, lifetime_ms: int | None = None

@@ -100,7 +100,7 @@ class Sessions:
         return session
 
     async def find(self, session_id: str) -> LiveSession:
-        """The session by that id, ready for a command.
+        """The session by that id that lives in this host, or what became of it.
 
         Raises:
             UnknownSession: there never was one, or its record is gone.
@@ -110,8 +110,13 @@ class Sessions:
         session = self._live.get(session_id)
         if session is None:
             raise await self._missing(session_id)
-        session.check()
         return session
+
+    async def get(self, session_id: str) -> SessionInfo:
+        """See ``Host.session``."""
+        session = await self.find(session_id)
+        session.check()
+        return session.info()
 
     def all(self) -> tuple[SessionInfo, ...]:
         """Those that take commands, oldest first."""
@@ -250,6 +255,7 @@ class Sessions:
     async def renew(self, session_id: str, idle_ms: int | None, lifetime_ms: int | None) -> SessionInfo:
         """See ``Host.renew_session``."""
         session = await self.find(session_id)
+        session.check()
         record, settings = session.record, self._settings
         session.renew(
             _within("idle_ms", idle_ms, record.idle_ms, settings.max_idle_ms),

@@ -1,5 +1,6 @@
 """A host whose adapter keeps real interpreters alive."""
 
+import asyncio
 import importlib.util
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,23 +24,45 @@ def adapter():
     return live.Live()
 
 
+class Seen:
+    """An observer: what it was told of each session, and a way to wait for an end."""
+
+    def __init__(self):
+        self.opened = []
+        self.ended = {}
+        self._changed = asyncio.Event()
+
+    def take(self, info):
+        """A session has ended."""
+        self.ended[info.id] = info
+        self._changed.set()
+
+    async def end_of(self, session):
+        """Its last state, once it has ended."""
+        async with asyncio.timeout(30):
+            while session.id not in self.ended:
+                self._changed.clear()
+                await self._changed.wait()
+        return self.ended[session.id]
+
+
 @pytest.fixture
 def seen():
-    """What the observers were told: (hook, session) in order."""
-    return []
+    """What the observers were told."""
+    return Seen()
 
 
 @pytest.fixture
 def running_host(state_dir, adapter, seen):
     """Builds a host that runs everything on the live adapter; takes further settings, ``sessions__idle_ms=...``."""
 
-    def build(*, adapter=adapter, **overrides):
+    def build(*, adapter=adapter, validate=verdict, **overrides):
         plugin = SimpleNamespace(
             adapters=hookimpl(lambda: [AdapterSpec("live", lambda: adapter, "for the test")]),
             named_policies=hookimpl(lambda settings: [Policy(name="strict"), Policy(name="data", max_memory_mb=256)]),
-            validate_code=hookimpl(lambda code, language, policy: verdict(code)),
-            session_opened=hookimpl(lambda session: seen.append(("opened", session))),
-            session_ended=hookimpl(lambda session: seen.append(("ended", session))),
+            validate_code=hookimpl(lambda code, language, policy: validate(code)),
+            session_opened=hookimpl(lambda session: seen.opened.append(session)),
+            session_ended=hookimpl(lambda session: seen.take(session)),
         )
         settings = {
             "adapters__prefer": ["live"],
@@ -66,16 +89,11 @@ async def host(running_host):
         yield host
 
 
-def command(session, code, **fields):
-    """A command in a session."""
-    return ExecutionRequest(code=code, session=session.id, **fields)
-
-
 @pytest.fixture
-def run(host):
-    """Runs a command in a session of the host."""
+def run():
+    """Runs a command in a session of a host."""
 
-    async def run(session, code, **fields):
-        return await host.execute(command(session, code, **fields))
+    async def run(host, session, code, **fields):
+        return await host.execute(ExecutionRequest(code=code, session=session.id, **fields))
 
     return run
