@@ -3,27 +3,22 @@ found here.
 """
 
 import asyncio
-import functools
-import itertools
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from adapters.guest.contract import Guest, Launch, Missing, Runtime
+from adapters.guest.contract import Guest, Missing, Runtime
 from adapters.guest.found import find
 from adapters.guest.reports import GuestReport, read_report, read_text_report
 from adapters.sandbox import checks
-from adapters.sandbox.bubblewrap import View, inside_path
-from adapters.sandbox.cgroups import Cgroups, owner_tag
+from adapters.sandbox.cgroups import owner_tag
+from adapters.sandbox.engine import Engine
 from adapters.sandbox.machine import Machine, SandboxSettings, survey
-from adapters.sandbox.plan import make_job
 from adapters.sandbox.refusals import refuse
-from adapters.sandbox.run import Cause, Ended, Job, Run, Spawn
+from adapters.sandbox.run import Ended
 from adapters.sandbox.spawner import Spawner
-from adapters.sandbox.staging import remove_unfinished, stage
+from adapters.sandbox.staging import remove_unfinished
 from adapters.sandbox.verdict import decide, signal_name
-from adapters.sandbox.wall import Interpreter, UserIds, Wall
 from host.errors import AdapterError
 from host.interface import AdapterContext, Capabilities, CheckResult, DisplayEvent, Emit, Refusal
 from host.models import ExecutionRequest, ExecutionResult, Status, Usage
@@ -43,6 +38,11 @@ class SandboxAdapter:
     * ``uid_first`` (59000), ``uid_count`` (512): user ids that belong to nobody; a host that is root runs each program
       as one of them.
     * ``start_timeout_ms`` (10000): how long bubblewrap and the launcher may take before the program starts.
+    * ``max_running`` (0): how many programs run at one time; 0 is four for each processor, and eight at least.
+    * ``max_waiting`` (1000): how many more may wait for their turn; then requests are refused.
+    * ``warm`` (true): keep sandboxes ready ahead of demand.
+    * ``max_ready`` (16): how many are kept ready for one language and policy.
+    * ``idle_memory_mb`` (512): about how much memory all that are ready may take.
 
     Args:
         guests: the languages; by default those of the catalogue.
@@ -58,11 +58,7 @@ class SandboxAdapter:
         self._machine: Machine | None = None
         self._settings = SandboxSettings()
         self._spawner = Spawner()
-        self._wall: Wall | None = None
-        self._uids: UserIds | None = None
-        self._views: dict[Any, tuple[View, Interpreter]] = {}
-        self._runs: dict[asyncio.Task[Ended], Run] = {}
-        self._numbers = itertools.count(1)
+        self._engine: Engine | None = None
         self._capabilities = Capabilities(version="", languages=(), enforcement={})
         self._proved: dict[str, CheckResult] = {}
 
@@ -78,7 +74,6 @@ class SandboxAdapter:
         """
         self._settings = SandboxSettings.read(context.settings)
         self._folder = context.state_dir / self.name
-        self._label = owner_tag(context.owner)
         if self._given is None:
             from adapters.guest.catalogue import guests
 
@@ -95,9 +90,17 @@ class SandboxAdapter:
                 self._runtimes[guest.language] = runtime
         await self._spawner.start(own_namespace=self._machine.is_root)
         if self._machine.bubblewrap is not None:
-            self._wall = Wall(self._machine.bubblewrap, self._spawner)
-        if self._machine.is_root:
-            self._uids = UserIds(self._settings.uid_first, self._settings.uid_count)
+            self._engine = Engine(
+                self._machine.bubblewrap,
+                self._machine,
+                self._settings,
+                self._spawner,
+                self._guests,
+                self._runtimes,
+                self._folder,
+                owner_tag(context.owner),
+                keeps_warm=self._settings.warm and context.languages is None,
+            )
         self._capabilities = self._truthfully(self._machine)
 
     async def check(self) -> CheckResult:
@@ -112,26 +115,30 @@ class SandboxAdapter:
         """Decline what this wall cannot do."""
         if request.language not in self._runtimes:
             return self._without(request.language)
+        if self._engine is not None and self._engine.slots.full:
+            return Refusal(
+                rule="busy",
+                reason=f"{self._engine.slots.waiting} programs wait for their turn, and no more are let in",
+                remedy="Send the request again in a moment, or raise adapters.sandbox.max_waiting.",
+            )
         return refuse(request, policy)
 
     async def execute(self, request: ExecutionRequest, policy: Policy, emit: Emit) -> ExecutionResult:
         """Run the request in a fresh sandbox."""
-        if self._wall is None:
+        if self._engine is None:
             raise AdapterError("bubblewrap is not installed", remedy=checks.INSTALL_BUBBLEWRAP, may_have_started=False)
         if request.language not in self._runtimes:
             missing = self._without(request.language)
             raise AdapterError(missing.reason, remedy=missing.remedy, may_have_started=False)
-        guest, runtime = self._guests[request.language], self._runtimes[request.language]
         try:
-            launch = guest.launch(request, policy, runtime)
+            ended, recipe = await self._engine.run(request, policy, emit)
         except ValueError as error:
             return self._result(request, policy, Status.FAILED, str(error))
-        ended = await self._run(request, policy, launch, runtime, emit)
-        if ended.trouble and ended.exit_code is None and ended.signal is None:
+        if ended.trouble:
             raise AdapterError(f"the wall could not be set up: {ended.trouble}", may_have_started=False)
         if ended.exit_code is None and ended.signal is None and ended.cause is None and not ended.ran_out_of_memory:
             raise AdapterError("the launcher was lost: it ended without saying how the program did", lost=True)
-        report = await _read(ended.report, policy, is_text=launch.report_is_text)
+        report = await _read(ended.report, policy, is_text=recipe.launch.report_is_text)
         for display in report.displays:
             emit(DisplayEvent(display))
         status, reason = decide(ended, report, policy)
@@ -145,62 +152,11 @@ class SandboxAdapter:
 
     async def aclose(self) -> None:
         """Kill every run and wait until all is dead."""
-        for run in self._runs.values():
-            run.stop(Cause.CANCELLED)
-        if self._runs:
-            await asyncio.wait(self._runs)
+        if self._engine is not None:
+            await self._engine.aclose()
         self._spawner.close()
         if self._machine is not None:
             self._machine.close()
-
-    async def _run(
-        self, request: ExecutionRequest, policy: Policy, launch: Launch, runtime: Runtime, emit: Emit
-    ) -> Ended:
-        if self._wall is None or self._machine is None:
-            raise AdapterError("the sandbox has not been started", may_have_started=False)
-        view, interpreter = await self._view(launch, runtime)
-        preload = launch.argv[0] if launch.in_process else None
-        uid = self._uids.take() if self._uids else None
-        try:
-            spawn = functools.partial(self._wall.spawn, view=view, interpreter=interpreter, preload=preload, uid=uid)
-            return await self._through(make_job(request, policy, launch), emit, spawn, self._machine.cgroups)
-        finally:
-            if self._uids is not None and uid is not None:
-                self._uids.give_back(uid)
-
-    async def _through(self, job: Job, emit: Emit, spawn: Spawn, cgroups: Cgroups | None) -> Ended:
-        label = f"{self._label}-{next(self._numbers):x}."
-        try:
-            run = Run(job, emit, spawn, cgroups, self._settings.start_timeout_ms / 1000, label)
-        except OSError as error:
-            raise AdapterError(f"no run can be prepared: {error}", retryable=True, may_have_started=False) from error
-        whole = asyncio.ensure_future(run.whole())
-        self._runs[whole] = run
-        try:
-            return await _uncancelled(whole, run)
-        finally:
-            del self._runs[whole]
-
-    async def _view(self, launch: Launch, runtime: Runtime) -> tuple[View, Interpreter]:
-        """What a run sees. The same trees give the same view, made once."""
-        program = None if launch.in_process else launch.argv[0]
-        key = (runtime.language, program, tuple(launch.trees.items()))
-        if key not in self._views:
-            self._views[key] = await asyncio.to_thread(self._make_view, launch.trees, runtime, program)
-        return self._views[key]
-
-    def _make_view(self, trees: Mapping[Path, str], runtime: Runtime, program: str | None) -> tuple[View, Interpreter]:
-        python = self._runtimes.get("python")
-        if python is None:
-            raise AdapterError(
-                "the wall needs Python inside for its launcher, and none was found", may_have_started=False
-            )
-        staged = stage({**python.trees, **runtime.trees, **trees}, python.program, python.version, self._folder)
-        inside = inside_path(python.program, python.trees)
-        if inside is None:
-            raise AdapterError(f"{python.program} is not among the files that are shown inside", may_have_started=False)
-        view = View.of(staged.trees, [*runtime.masked, *python.masked], program)
-        return view, Interpreter(inside, staged.guests)
 
     def _without(self, language: str) -> Refusal:
         missing = self._missing.get(language)
@@ -262,21 +218,6 @@ def _find(guest: Guest, folder: Path) -> Runtime | Missing:
         return find(guest, folder)
     except (OSError, subprocess.SubprocessError) as error:
         return Missing(f"{guest.language} cannot be looked for: {error}", "see the reason")
-
-
-async def _uncancelled(whole: "asyncio.Task[Ended]", run: Run) -> Ended:
-    """Wait for a run. Being cancelled stops it, and goes on only when all of it is dead."""
-    try:
-        return await asyncio.shield(whole)
-    except asyncio.CancelledError as cancelled:
-        run.stop(Cause.CANCELLED)
-        while not whole.done():
-            try:
-                await asyncio.wait([whole])
-            except asyncio.CancelledError:
-                continue
-        trouble = None if whole.cancelled() else whole.exception()
-        raise cancelled from trouble
 
 
 async def _read(data: bytes, policy: Policy, *, is_text: bool) -> GuestReport:

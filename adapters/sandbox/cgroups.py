@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Cgroups", "Group", "NoCgroups", "children", "find_cgroups", "owner_tag", "remove_leftovers"]
+__all__ = ["Cgroups", "Counts", "Group", "NoCgroups", "children", "find_cgroups", "owner_tag", "remove_leftovers"]
 
 _CONTROLLERS_V1 = ("memory", "pids", "cpuacct")
 _PREFIX = "understudy-"
@@ -39,6 +39,11 @@ class Group:
     def __init__(self, version: int, folders: Sequence[Path]) -> None:
         self._version = version
         self._folders = tuple(folders)
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Its folders, in the order of the controllers."""
+        return self._folders
 
     def limit(self, memory_bytes: int, processes: int) -> None:
         """Set the limits. Swap counts as memory.

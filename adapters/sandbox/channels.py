@@ -5,13 +5,15 @@ counted.
 import asyncio
 import codecs
 import os
+import select
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Literal
 
 from host.interface import Emit, OutputEvent
 from host.models import File
 
-__all__ = ["REPORT_ALLOWANCE", "Budget", "Control", "Outlet", "Report"]
+__all__ = ["REPORT_ALLOWANCE", "Budget", "Control", "Outlet", "Pipe", "Report", "Taps"]
 
 _CHUNK = 1 << 16
 REPORT_ALLOWANCE = 16_384
@@ -36,52 +38,109 @@ class Budget:
         return given
 
 
-class _Pipe:
-    """The reading end of a pipe, read as it fills until its end, then closed."""
+class Taps:
+    """Every pipe of an adapter behind one descriptor of the event loop, so that listening to one more costs little."""
 
-    _shared = False  # whether somebody else goes on using the descriptor
-
-    def __init__(self, descriptor: int) -> None:
-        os.set_blocking(descriptor, False)
-        self._descriptor = os.dup(descriptor) if self._shared else descriptor
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+        self._pipes: dict[int, Pipe] = {}
         self._loop = asyncio.get_running_loop()
-        self.ended: asyncio.Future[None] = self._loop.create_future()
-        self._loop.add_reader(self._descriptor, self._readable)
+        self._loop.add_reader(self._epoll.fileno(), self._look)
+
+    def add(self, descriptor: int, pipe: "Pipe") -> None:
+        """Have ``pipe`` read when something comes or its end does."""
+        self._pipes[descriptor] = pipe
+        self._epoll.register(descriptor, select.EPOLLIN)
+
+    def remove(self, descriptor: int) -> None:
+        """No more; before the descriptor is closed."""
+        if self._pipes.pop(descriptor, None) is not None:
+            self._epoll.unregister(descriptor)
+
+    def close(self) -> None:
+        """Listen to nothing any more."""
+        if not self._epoll.closed:
+            self._loop.remove_reader(self._epoll.fileno())
+            self._epoll.close()
+
+    def _look(self) -> None:
+        for descriptor, _ in self._epoll.poll(0):
+            pipe = self._pipes.get(descriptor)
+            if pipe is not None:
+                pipe.read()
+
+
+class Pipe(ABC):
+    """The reading end of a pipe or socket, read as it fills until its end, then closed.
+
+    Args:
+        descriptor: it, which this closes.
+        taps: what it listens with, from ``listen`` on.
+    """
+
+    __slots__ = ("_descriptor", "_listens", "_taps", "ended")
+
+    def __init__(self, descriptor: int, taps: Taps) -> None:
+        os.set_blocking(descriptor, False)
+        self._descriptor = descriptor
+        self._taps = taps
+        self._listens = False
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def listen(self) -> None:
+        """Read from now on whenever something comes."""
+        if not self._listens and self._descriptor >= 0:
+            self._listens = True
+            self._taps.add(self._descriptor, self)
+
+    def drain(self) -> None:
+        """Read all that is there now, then close: nobody writes any more."""
+        while self.read():
+            pass
+        self.close()
 
     def close(self) -> None:
         """Stop reading, whatever may still come."""
         if self._descriptor >= 0:
-            self._loop.remove_reader(self._descriptor)
+            if self._listens:
+                self._taps.remove(self._descriptor)
             os.close(self._descriptor)
             self._descriptor = -1
             self.at_end()
             if not self.ended.done():
                 self.ended.set_result(None)
 
-    def _readable(self) -> None:
+    def read(self) -> bool:
+        """Read once. False where nothing is there now, or nothing more will come."""
+        if self._descriptor < 0:
+            return False
         try:
             data = os.read(self._descriptor, _CHUNK)
         except BlockingIOError:
-            return
+            return False
         except OSError:
             data = b""
         if data:
             self.take(data)
         else:
             self.close()
+        return bool(data)
 
+    @abstractmethod
     def take(self, data: bytes) -> None:
-        raise NotImplementedError
+        """Something came."""
 
-    def at_end(self) -> None:
+    def at_end(self) -> None:  # noqa: B027 - most have nothing to do then
         """Nothing more comes."""
 
 
-class Outlet(_Pipe):
+class Outlet(Pipe):
     """One of the program's output streams, decoded as it comes."""
 
-    def __init__(self, descriptor: int, stream: Literal["stdout", "stderr"], budget: Budget, emit: Emit) -> None:
-        super().__init__(descriptor)
+    def __init__(
+        self, descriptor: int, taps: Taps, stream: Literal["stdout", "stderr"], budget: Budget, emit: Emit
+    ) -> None:
+        super().__init__(descriptor, taps)
         self._stream = stream
         self._budget = budget
         self._emit = emit
@@ -111,11 +170,11 @@ class Outlet(_Pipe):
             self._emit(OutputEvent(self._stream, text))
 
 
-class Report(_Pipe):
+class Report(Pipe):
     """The program's report channel, kept as bytes."""
 
-    def __init__(self, descriptor: int, budget: Budget) -> None:
-        super().__init__(descriptor)
+    def __init__(self, descriptor: int, taps: Taps, budget: Budget) -> None:
+        super().__init__(descriptor, taps)
         self._budget = budget
         self.data = bytearray()
 
@@ -125,7 +184,7 @@ class Report(_Pipe):
         self.data += data[: free + self._budget.take(len(data) - free)]
 
 
-class Control(_Pipe):
+class Control(Pipe):
     """The launcher's messages; see ``inside/launcher.py`` for what they mean.
 
     Attributes:
@@ -137,13 +196,12 @@ class Control(_Pipe):
         files, skipped: what came out of the work folder, and what did not.
     """
 
-    _shared = True  # the plan goes the other way over the same socket
-
-    def __init__(self, descriptor: int, max_files: int, max_bytes: int) -> None:
-        super().__init__(descriptor)
-        self.ready: asyncio.Future[None] = self._loop.create_future()
+    def __init__(self, descriptor: int, taps: Taps, max_files: int, max_bytes: int) -> None:
+        super().__init__(os.dup(descriptor), taps)  # the plan goes the other way over the same socket
+        loop = asyncio.get_running_loop()
+        self.ready: asyncio.Future[None] = loop.create_future()
         self.is_ready = False
-        self.over: asyncio.Future[None] = self._loop.create_future()
+        self.over: asyncio.Future[None] = loop.create_future()
         self.outcome: tuple[int, int, int, int] | None = None
         self.trouble = ""
         self.files: list[File] = []

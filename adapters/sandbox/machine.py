@@ -27,6 +27,11 @@ class SandboxSettings:
     uid_first: int = 59_000
     uid_count: int = 512
     start_timeout_ms: int = 10_000
+    max_running: int = 0
+    max_waiting: int = 1000
+    warm: bool = True
+    max_ready: int = 16
+    idle_memory_mb: int = 512
 
     @classmethod
     def read(cls, table: Mapping[str, Any]) -> "SandboxSettings":
@@ -37,12 +42,12 @@ class SandboxSettings:
         """
         given = {name: table[name] for name in cls.__dataclass_fields__ if name in table}
         for name, value in given.items():
-            is_text = name == "cgroup"
-            if not (type(value) is str if is_text else type(value) is int and value > 0):
+            kind = type(getattr(cls(), name))
+            least = 0 if name in ("max_running", "max_waiting", "max_ready", "idle_memory_mb") else 1
+            if type(value) is not kind or (kind is int and value < least):
+                wanted = {str: "a text", bool: "true or false", int: f"a number from {least}"}[kind]
                 raise AdapterError(
-                    f"adapters.sandbox.{name} is {value!r}",
-                    remedy=f"Give {'a text' if is_text else 'a number from 1'}.",
-                    may_have_started=False,
+                    f"adapters.sandbox.{name} is {value!r}", remedy=f"Give {wanted}.", may_have_started=False
                 )
         return cls(**given)
 

@@ -1,17 +1,18 @@
-"""From a policy and a launch to a job: the bounds of a run, and what its launcher is told."""
+"""From a policy and a launch to a job: the bounds of a run, and what its launcher or forker is told."""
 
+import marshal
 import resource
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from adapters.guest.contract import Launch
 from adapters.sandbox import seccomp
-from adapters.sandbox.run import Job
 from adapters.sandbox.watch import Bounds
 from host.models import ExecutionRequest
 from host.policy import FileSystemAccess, Policy
 
-__all__ = ["make_job"]
+__all__ = ["Job", "Mould", "as_message", "make_job", "make_mould"]
 
 _MIB = 1 << 20
 _OPEN_FILES = 1024
@@ -29,29 +30,95 @@ _BASE_ENVIRONMENT = {
 }
 
 
-def make_job(request: ExecutionRequest, policy: Policy, launch: Launch) -> Job:
-    """What to run, and within which bounds."""
+@dataclass(frozen=True, slots=True)
+class Mould:
+    """What all runs of one language under one policy have in common, settled before the first of them is known.
+
+    Attributes:
+        settings: for the launcher or the forker; see there.
+        message: the same as the forker takes it.
+        bounds: of CPU time, memory and threads.
+        collect: how many files and bytes come out of the work folder, or None.
+    """
+
+    settings: Mapping[str, Any]
+    message: bytes
+    bounds: Bounds
+    collect: tuple[int, int] | None
+
+    @property
+    def in_process(self) -> bool:
+        """Whether the guest is called in the forked process, and no other program is executed."""
+        in_process: bool = self.settings["in_process"]
+        return in_process
+
+    @property
+    def late(self) -> bool:
+        """Whether the process has to know the files before it can confine itself."""
+        late: bool = self.settings["late"]
+        return late
+
+
+def make_mould(policy: Policy, launch: Launch, *, late: bool = False, session: bool = False) -> Mould:
+    """What to run under a policy, and within which bounds."""
     threads = policy.max_processes + launch.spare_processes
     memory = (policy.max_memory_mb + launch.spare_memory_mb) * _MIB
     takes_out = policy.file_system_access is FileSystemAccess.SANDBOXED
-    plan: dict[str, Any] = {
+    settings: dict[str, Any] = {
         "argv": list(launch.argv),
         "in_process": launch.in_process,
         "environment": {**_BASE_ENVIRONMENT, **launch.environment, **policy.environment},
-        "files": [(file.path, file.content) for file in request.files],
         "work": _work_folder(policy),
-        "collect": (policy.max_files, policy.max_file_bytes) if takes_out else None,
         "limits": _limits(policy, launch, memory, threads + 1),
-        "filter": seccomp.build(),
+        "late": late,
+        "session": session,
     }
-    return Job(
-        plan=plan,
-        frame=launch.frame,
-        deadline_ms=policy.max_execution_time,
+    return Mould(
+        settings=settings,
+        message=as_message(settings),
         bounds=Bounds(policy.max_cpu_time, memory, threads),
+        collect=(policy.max_files, policy.max_file_bytes) if takes_out else None,
+    )
+
+
+def as_message(thing: Any) -> bytes:
+    """Something marshalled, behind its length. Marshal costs the reader no import, and only the host ever writes it."""
+    body = marshal.dumps(thing, 2)
+    return len(body).to_bytes(8, "big") + body
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What one run is to do.
+
+    Attributes:
+        mould: what it has in common with others.
+        files: path and content of what goes into the work folder.
+        frame: the request frame.
+        deadline_ms: wall-clock time from the moment that the program may start.
+        max_output_bytes: of stdout, stderr and reports together.
+    """
+
+    mould: Mould
+    files: Sequence[tuple[str, bytes]]
+    frame: bytes
+    deadline_ms: int
+    max_output_bytes: int
+
+    def plan(self) -> bytes:
+        """All of it in one message, for a launcher."""
+        mould = self.mould
+        return as_message({**mould.settings, "files": self.files, "collect": mould.collect, "filter": seccomp.build()})
+
+
+def make_job(request: ExecutionRequest, policy: Policy, mould: Mould, frame: bytes) -> Job:
+    """One run in that mould."""
+    return Job(
+        mould=mould,
+        files=[(file.path, file.content) for file in request.files],
+        frame=frame,
+        deadline_ms=policy.max_execution_time,
         max_output_bytes=policy.max_output_bytes,
-        max_files=policy.max_files if takes_out else 0,
-        max_file_bytes=policy.max_file_bytes if takes_out else 0,
     )
 
 

@@ -2,27 +2,27 @@
 
 import asyncio
 import contextlib
-import marshal
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Protocol
 
 from adapters.sandbox.cgroups import Cgroups, Group
-from adapters.sandbox.channels import Budget, Control, Outlet, Report
+from adapters.sandbox.channels import Budget, Control, Outlet, Report, Taps
+from adapters.sandbox.plan import Job
 from adapters.sandbox.spawner import Around
 from adapters.sandbox.wall import Walled
-from adapters.sandbox.watch import Bounds, Watch
+from adapters.sandbox.watch import Watch
 from host.errors import AdapterError
 from host.interface import Emit
 from host.models import File
 
-__all__ = ["Cause", "Ended", "Job", "Run", "Spawn"]
+__all__ = ["Cause", "Ended", "Run", "Spawn"]
 
-_FILES_TIMEOUT_S = 30.0
-_OWN_MEMORY_BYTES = 16 << 20  # bubblewrap and the launcher are in the group too
-_OWN_PROCESSES = 2
+FILES_TIMEOUT_S = 30.0
+OWN_MEMORY_BYTES = 16 << 20  # bubblewrap and the launcher are in the group too
+OWN_PROCESSES = 2
 _GROUP_PAUSE_S = 0.002
 _GROUP_PATIENCE_S = 5.0
 
@@ -42,28 +42,6 @@ class Cause(StrEnum):
     MEMORY = "memory"
     PROCESSES = "processes"
     CANCELLED = "cancelled"
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What one run is to do, and within which bounds.
-
-    Attributes:
-        plan: for the launcher, see there.
-        frame: the program's stdin.
-        deadline_ms: wall-clock time from the moment that the program may start.
-        bounds: of CPU time, memory and threads.
-        max_output_bytes: of stdout, stderr and reports together.
-        max_files, max_file_bytes: what may come out of the work folder.
-    """
-
-    plan: Mapping[str, Any]
-    frame: bytes
-    deadline_ms: int
-    bounds: Bounds
-    max_output_bytes: int
-    max_files: int
-    max_file_bytes: int
 
 
 @dataclass(slots=True)
@@ -94,6 +72,7 @@ class Run:
         self,
         job: Job,
         emit: Emit,
+        taps: Taps,
         spawn: Spawn,
         cgroups: Cgroups | None,
         start_timeout_s: float,
@@ -101,6 +80,7 @@ class Run:
     ) -> None:
         self._job = job
         self._emit = emit
+        self._taps = taps
         self._spawn = spawn
         self._cgroups = cgroups
         self._start_timeout_s = start_timeout_s
@@ -141,9 +121,8 @@ class Run:
             return
         try:
             self._group = self._cgroups.create()
-            self._group.limit(
-                self._job.bounds.memory_bytes + _OWN_MEMORY_BYTES, self._job.bounds.threads + _OWN_PROCESSES
-            )
+            bounds = self._job.mould.bounds
+            self._group.limit(bounds.memory_bytes + OWN_MEMORY_BYTES, bounds.threads + OWN_PROCESSES)
         except OSError as error:
             raise AdapterError(
                 f"no control group could be made: {error}", retryable=True, may_have_started=False
@@ -176,7 +155,8 @@ class Run:
             ) from error
 
     async def _go(self) -> Ended:
-        control = Control(self._walled.control.fileno(), self._job.max_files, self._job.max_file_bytes)
+        control = Control(self._walled.control.fileno(), self._taps, *(self._job.mould.collect or (0, 0)))
+        control.listen()
         try:
             await self._ready(control)
             return await self._through(control)
@@ -199,11 +179,13 @@ class Run:
     async def _through(self, control: Control) -> Ended:
         walled, job = self._walled, self._job
         budget = Budget(job.max_output_bytes, lambda: self.stop(Cause.OUTPUT))
-        stdout = Outlet(walled.taken("stdout"), "stdout", budget, self._emit)
-        stderr = Outlet(walled.taken("stderr"), "stderr", budget, self._emit)
-        report = Report(walled.taken("report"), budget)
-        watch = Watch(walled.pid, job.bounds, self._group)
+        stdout = Outlet(walled.taken("stdout"), self._taps, "stdout", budget, self._emit)
+        stderr = Outlet(walled.taken("stderr"), self._taps, "stderr", budget, self._emit)
+        report = Report(walled.taken("report"), self._taps, budget)
+        watch = Watch(walled.pid, job.mould.bounds, self._group)
         try:
+            for pipe in (stdout, stderr, report):
+                pipe.listen()
             watch.begin()
             began = time.perf_counter()
             await self._let_go(control, watch)
@@ -235,11 +217,10 @@ class Run:
         watching = asyncio.ensure_future(self._watch(watch))
         try:
             self._walled.give_frame(self._job.frame)
-            body = marshal.dumps(dict(self._job.plan), 2)
             with contextlib.suppress(
                 BrokenPipeError, ConnectionResetError
             ):  # it was killed meanwhile, or says why it died
-                await self._loop.sock_sendall(self._walled.control, len(body).to_bytes(8, "big") + body)
+                await self._loop.sock_sendall(self._walled.control, self._job.plan())
             await control.over
         finally:
             deadline.cancel()
@@ -253,9 +234,9 @@ class Run:
         ever.
         """
         try:
-            await asyncio.wait_for(asyncio.shield(control.ended), _FILES_TIMEOUT_S)
+            await asyncio.wait_for(asyncio.shield(control.ended), FILES_TIMEOUT_S)
         except TimeoutError:
-            control.skipped.append(f"the rest: reading the work folder took more than {_FILES_TIMEOUT_S:g} s")
+            control.skipped.append(f"the rest: reading the work folder took more than {FILES_TIMEOUT_S:g} s")
             self._walled.kill()
 
     def _add_usage(self, ended: Ended, control: Control, watch: Watch) -> None:

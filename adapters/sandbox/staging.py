@@ -19,7 +19,7 @@ from adapters.guest import workfolder
 from adapters.sandbox.inside import __file__ as _inside
 from host.errors import AdapterError
 
-__all__ = ["EMPTY", "GUESTS", "LAUNCHER", "Staged", "remove_unfinished", "stage"]
+__all__ = ["EMPTY", "FORKER", "GUESTS", "LAUNCHER", "Staged", "remove_unfinished", "stage"]
 
 GUESTS = "/guest"
 """Where the launcher and the guests show inside the wall."""
@@ -27,13 +27,18 @@ GUESTS = "/guest"
 LAUNCHER = f"{GUESTS}/launcher/launcher.pyc"
 """The launcher, inside."""
 
+FORKER = f"{GUESTS}/launcher/forker.pyc"
+"""The forker, inside."""
+
 EMPTY = "launcher/empty"
 """An empty folder among the guests, to show in place of what must not be seen."""
 
 _INSIDE = Path(_inside).parent
 _LAUNCHER_FILES = {
     f"{GUESTS}/launcher/launcher.py": _INSIDE / "launcher.py",
+    f"{GUESTS}/launcher/forker.py": _INSIDE / "forker.py",
     f"{GUESTS}/launcher/kernel.py": _INSIDE / "kernel.py",
+    f"{GUESTS}/launcher/steps.py": _INSIDE / "steps.py",
     f"{GUESTS}/launcher/workfolder.py": Path(workfolder.__file__),
 }
 _CROWD = 3
@@ -41,8 +46,9 @@ _COMPILE = """
 import py_compile, sys
 mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
 for path in sys.argv[1:]:
-    target = path + "c" if "/launcher/" in path else None
-    py_compile.compile(path, cfile=target, doraise=True, invalidation_mode=mode)
+    py_compile.compile(path, doraise=True, invalidation_mode=mode)
+    if path.endswith(("/launcher/launcher.py", "/launcher/forker.py")):  # started by path, not imported
+        py_compile.compile(path, cfile=path + "c", doraise=True, invalidation_mode=mode)
 """
 
 

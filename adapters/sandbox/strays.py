@@ -10,6 +10,8 @@ import signal
 
 __all__ = ["find_strays", "kill_strays"]
 
+_PROGRAMS = {b"/guest/launcher/launcher.pyc", b"/guest/launcher/forker.pyc"}
+
 
 def find_strays(label: str) -> list[int]:
     """The processes whose arguments have ``label`` in them and begin as a sandbox's do."""
@@ -23,7 +25,7 @@ def find_strays(label: str) -> list[int]:
                 parts = file.read().split(b"\0")
         except OSError:  # it ended meanwhile, or is not ours to look at
             continue
-        if b"/guest/launcher/launcher.pyc" in parts and any(part.startswith(wanted) for part in parts[-2:]):
+        if not _PROGRAMS.isdisjoint(parts) and any(part.startswith(wanted) for part in parts[-2:]):
             found.append(int(name))
     return found
 

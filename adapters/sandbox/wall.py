@@ -16,7 +16,7 @@ from typing import Any
 
 from adapters.sandbox.bubblewrap import Bubblewrap, View, arguments, read_child_pid
 from adapters.sandbox.spawner import Around, Spawner
-from adapters.sandbox.staging import EMPTY, LAUNCHER
+from adapters.sandbox.staging import EMPTY, FORKER, LAUNCHER
 from adapters.sandbox.strays import kill_strays
 from host.errors import AdapterError
 
@@ -67,6 +67,7 @@ class Walled:
 
     Args:
         label: what its processes carry in their arguments.
+        kind: of the control socket.
 
     Attributes:
         pid: the launcher as this host sees it, process 1 inside.
@@ -75,7 +76,7 @@ class Walled:
         cpu_ms: CPU time of all that ran in it; None until it has ended.
     """
 
-    def __init__(self, label: str) -> None:
+    def __init__(self, label: str, kind: socket.SocketKind = socket.SOCK_STREAM) -> None:
         self.label = label
         self.pid = 0
         self.cpu_ms: float | None = None
@@ -84,19 +85,19 @@ class Walled:
         self.stderr, self._stderr_inside = os.pipe()
         self.report, self._report_inside = _high(os.pipe())
         self._info, self._info_inside = os.pipe()
-        self.control, self._control_inside = socket.socketpair()
+        self.control, self._control_inside = socket.socketpair(socket.AF_UNIX, kind)
         self.control.settimeout(0)
         self._control_number = fcntl.fcntl(self._control_inside.fileno(), fcntl.F_DUPFD_CLOEXEC, _BEYOND_STANDARD)
         self._process: subprocess.Popen[bytes] | None = None
         self._process_handle = self._launcher_handle = -1
 
-    def options(self) -> dict[str, Any]:
-        """For ``subprocess.Popen``."""
+    def options(self, extra: Sequence[int] = ()) -> dict[str, Any]:
+        """For ``subprocess.Popen``; ``extra`` are more descriptors for inside."""
         return {
             "stdin": self.frame,
             "stdout": self._stdout_inside,
             "stderr": self._stderr_inside,
-            "pass_fds": (self._report_inside, self._control_number, self._info_inside),
+            "pass_fds": (self._report_inside, self._control_number, self._info_inside, *extra),
             "env": {},
             "cwd": "/",
             "start_new_session": True,  # a terminal's Ctrl-C is for the host to deal with
@@ -221,39 +222,48 @@ class Wall:
         walled: Walled,
         view: View,
         interpreter: Interpreter,
-        preload: str | None,
+        preload: Sequence[str],
         uid: int | None,
         around: Around,
+        proc: int | None = None,
     ) -> None:
-        """Start the process of ``walled``.
+        """Start the process of ``walled``: a launcher, or a forker where it is given ``proc``.
 
         Args:
             walled: fresh.
             view: what the program will see of the host.
             interpreter: what the launcher runs on.
-            preload: the module that the launcher imports while it waits.
+            preload: the modules that it imports while it waits.
             uid: the user id that the sandbox runs as, for a host that is root.
             around: entered, in the spawner's thread, while bubblewrap is started.
+            proc: a descriptor of this host's /proc.
 
         Raises:
             AdapterError: it could not be started.
         """
         trees = [host for _, host in view.trees]
-        build = functools.partial(self._command, walled, view, interpreter, preload)
-        walled.adopt(await self._spawner.spawn(build, trees, around, uid, **walled.options()))
+        build = functools.partial(self._command, walled, view, interpreter, preload, proc)
+        extra = () if proc is None else (proc,)
+        walled.adopt(await self._spawner.spawn(build, trees, around, uid, **walled.options(extra)))
 
     def _command(
         self,
         walled: Walled,
         view: View,
         interpreter: Interpreter,
-        preload: str | None,
+        preload: Sequence[str],
+        proc: int | None,
         sources: dict[Path, str],
     ) -> Sequence[str]:
         report, control, info = walled.numbers
         shown = arguments(view, sources, f"{sources[interpreter.guests]}/{EMPTY}", info)
-        launcher = ["-I", "-S", "-X", "utf8", LAUNCHER, str(report), str(control), preload or "-", walled.label]
-        return [self._bubblewrap.program, *shown, "--", interpreter.inside, *launcher]
+        program: tuple[str, ...]
+        if proc is None:
+            program = (LAUNCHER, str(report), str(control), ",".join(preload) or "-")
+        else:
+            program = (FORKER, str(control), str(proc))
+        started = ["-I", "-S", "-X", "utf8", *program, walled.label]
+        return [self._bubblewrap.program, *shown, "--", interpreter.inside, *started]
 
 
 def _high(pair: tuple[int, int]) -> tuple[int, int]:

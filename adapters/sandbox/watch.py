@@ -9,10 +9,11 @@ import asyncio
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-from adapters.sandbox.cgroups import Group, children
+from adapters.sandbox.cgroups import Counts, children
 
-__all__ = ["Bounds", "Excess", "Sample", "Watch", "can_watch", "sample"]
+__all__ = ["Bounds", "Counting", "Excess", "Sample", "Watch", "can_watch", "sample"]
 
 _TICK_MS = 1000 / os.sysconf("SC_CLK_TCK")
 _PAUSE_S = 0.02
@@ -47,19 +48,42 @@ class Excess:
     bound: str
 
 
+class Counting(Protocol):
+    """A control group as far as this module needs it."""
+
+    def counts(self) -> Counts:
+        """What it has used so far."""
+        ...
+
+
 class Watch:
     """The watch over one run.
+
+    Args:
+        pid: process 1 inside, which belongs to the wall.
+        bounds: what the run may use.
+        group: its control group, if there are any.
+        program: the program's process, where it is no child of process 1.
+        cpu_before_ms: CPU time that was spent before the program began.
 
     Attributes:
         cpu_ms: CPU time that was seen, None before the first look.
         peak_memory_bytes: the most memory that was seen, None before the first look.
     """
 
-    def __init__(self, pid: int, bounds: Bounds, group: Group | None) -> None:
+    def __init__(
+        self,
+        pid: int,
+        bounds: Bounds,
+        group: Counting | None,
+        program: int | None = None,
+        cpu_before_ms: float = 0.0,
+    ) -> None:
         self._pid = pid
+        self._program = program
         self._bounds = bounds
         self._group = group
-        self._cpu_before_ms = 0.0
+        self._cpu_before_ms = cpu_before_ms
         self.cpu_ms: float | None = None
         self.peak_memory_bytes: int | None = None
 
@@ -67,7 +91,7 @@ class Watch:
         """The program is about to start: what the wall itself has used so far is not the program's."""
         if self._group:
             self._cpu_before_ms = self._group.counts().cpu_ms or 0.0
-        elif seen := sample(self._pid):
+        elif seen := sample(self._pid, self._program):
             self._cpu_before_ms = seen.cpu_ms
 
     def since_begin(self, cpu_ms: float | None) -> float | None:
@@ -86,7 +110,7 @@ class Watch:
             longest = _LONGEST_PAUSE_S if self._group else next(pauses, _PAUSE_S)
             await asyncio.sleep(max(_SHORTEST_PAUSE_S if self._group else 0.001, min(left_s, longest)))
 
-    def _look_at_group(self, group: Group) -> Excess | None:
+    def _look_at_group(self, group: Counting) -> Excess | None:
         counts = group.counts()
         self.cpu_ms = self.since_begin(counts.cpu_ms)
         self.peak_memory_bytes = counts.peak_memory_bytes
@@ -95,7 +119,7 @@ class Watch:
         return Excess("cpu") if (self.cpu_ms or 0.0) >= self._bounds.cpu_ms else None
 
     def _look_at_tree(self) -> Excess | None:
-        seen = sample(self._pid)
+        seen = sample(self._pid, self._program)
         if seen is None:
             return None
         self.cpu_ms = max(self.cpu_ms or 0.0, seen.cpu_ms - self._cpu_before_ms)
@@ -107,14 +131,15 @@ class Watch:
         return Excess("processes") if seen.threads > self._bounds.threads else None
 
 
-def sample(launcher: int) -> Sample | None:
-    """What everything below the launcher uses; None when it is gone.
+def sample(launcher: int, program: int | None = None) -> Sample | None:
+    """What everything below the launcher uses, and the program where it is somebody else's child; None when the
+    launcher is gone.
 
     The launcher itself does not count, but the CPU time of those that it has buried does.
     """
     memory = threads = 0
     cpu = 0.0
-    waiting = [launcher]
+    waiting = [launcher] if program is None else [launcher, program]
     while waiting:
         pid = waiting.pop()
         try:

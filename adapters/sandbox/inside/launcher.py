@@ -26,7 +26,6 @@ import marshal
 import os
 import sys
 
-REPORT = 3
 CONTROL = 4
 GUESTS = "/guest"
 OWN_FOLDER = "/guest/launcher"
@@ -34,90 +33,50 @@ OWN_FOLDER = "/guest/launcher"
 
 def main():
     report, control, preload = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-    os.dup2(report, REPORT)
+    os.dup2(report, 3)
     os.dup2(control, CONTROL)
     os.closerange(5, max(report, control, 256) + 1)
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)  # process 1 is deaf to what has no handler
     try:
-        kernel = own_module("kernel")
-        del sys.modules["kernel"]  # the guests are to find the interpreter as it was
+        kernel, steps = own_modules()
         sys.path.insert(0, GUESTS)
         kernel.die_with_parent()
         kernel.hide_memory()
         if preload != "-":
-            __import__(preload)
-        send(b"R")
-        plan = receive()
-        if plan is None:
+            for name in preload.split(","):
+                __import__(name)
+        steps.send(CONTROL, b"R")
+        body = steps.receive(CONTROL)
+        if not body:
             return
-        prepare_work_folder(kernel, plan)
-        child = start(kernel, plan)
+        plan = marshal.loads(body)
+        steps.prepare_work_folder(plan["work"])
+        steps.fill_work_folder(plan["files"])
+        steps.close_work_folder(plan["work"])
+        child = start(kernel, steps, plan)
     except BaseException as error:
-        send(b"X", f"{type(error).__name__}: {error}".encode("utf-8", "replace"))
+        send_trouble(error)
         return
-    finish(kernel, plan, wait_for(child))
+    finish(kernel, steps, plan, wait_for(child))
 
 
-def own_module(name):
-    """Import a file of the launcher's folder, which the guests do not see on ``sys.path``."""
+def own_modules():
+    """The files of the launcher's folder, which the guests do not see: not on ``sys.path``, not among the modules."""
     sys.path.insert(0, OWN_FOLDER)
-    try:
-        return __import__(name)
-    finally:
-        del sys.path[0]
+    import kernel
+    import steps
+
+    del sys.path[0], sys.modules["kernel"], sys.modules["steps"]
+    return kernel, steps
 
 
-def send(kind, body=b""):
-    """One message to the host."""
-    data = memoryview(kind + len(body).to_bytes(8, "big") + body)
-    while data:
-        data = data[os.write(CONTROL, data) :]
+def send_trouble(error):
+    """Tell the host that the wall could not be set up."""
+    body = f"{type(error).__name__}: {error}".encode("utf-8", "replace")
+    os.write(CONTROL, b"X" + len(body).to_bytes(8, "big") + body)
 
 
-def receive():
-    """The plan, or None when the host is gone."""
-    head = read_exactly(8)
-    body = read_exactly(int.from_bytes(head, "big")) if len(head) == 8 else b""
-    return marshal.loads(body) if body else None
-
-
-def read_exactly(count):
-    chunks = []
-    while count:
-        chunk = os.read(CONTROL, min(count, 1 << 20))
-        if not chunk:
-            return b""
-        chunks.append(chunk)
-        count -= len(chunk)
-    return b"".join(chunks)
-
-
-def prepare_work_folder(kernel, plan):
-    """One tmpfs holds /work and, where the program may write, /tmp and /dev/shm: one budget of bytes and of names.
-
-    Semaphores and shared memory between the processes of one run are files in /dev/shm.
-    """
-    work = plan["work"]
-    if work is None:
-        return
-    flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
-    options = "size={},nr_inodes={},mode=700".format(work["bytes"], work["inodes"]).encode()
-    kernel.mount(b"tmpfs", b"/tmp", b"tmpfs", flags, options)
-    os.mkdir("/tmp/work", 0o755)
-    os.mkdir("/tmp/tmp", 0o700)
-    if work["writable"]:
-        os.mkdir("/tmp/shm", 0o700)
-        kernel.mount(b"/tmp/shm", b"/dev/shm", None, kernel.MS_BIND, None)
-    kernel.mount(b"/tmp/work", b"/work", None, kernel.MS_BIND, None)
-    kernel.mount(b"/tmp/tmp", b"/tmp", None, kernel.MS_BIND, None)
-    if plan["files"]:
-        own_module("workfolder").write_files("/work", plan["files"])
-    if not work["writable"]:
-        for folder in (b"/work", b"/tmp"):
-            kernel.mount(None, folder, None, kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY | flags, None)
-
-
-def start(kernel, plan):
+def start(kernel, steps, plan):
     """Fork the program. Returns its process id once it runs on its own.
 
     Raises:
@@ -127,7 +86,7 @@ def start(kernel, plan):
     child = os.fork()
     if child == 0:
         os.close(failure)
-        become_program(kernel, plan, report_failure)
+        become_program(kernel, steps, plan, report_failure)
     os.close(report_failure)
     trouble = os.read(failure, 4096)
     os.close(failure)
@@ -136,49 +95,26 @@ def start(kernel, plan):
     return child
 
 
-def become_program(kernel, plan, report_failure):
+def become_program(kernel, steps, plan, report_failure):
     """In the child: give up everything, then run the caller's program. Never returns."""
     try:
         os.close(CONTROL)
-        os.setsid()
-        os.umask(0o022)
-        os.chdir("/work")
         frame = read_all(0) if plan["in_process"] else b""
-        for number, soft, hard in plan["limits"]:
-            kernel.limit(number, soft, hard)
-        kernel.drop_privileges()
-        kernel.filter_system_calls(plan["filter"])
+        steps.confine(plan["limits"], kernel.drop_privileges, plan["filter"])
         if not plan["in_process"]:
-            _signal.signal(_signal.SIGPIPE, _signal.SIG_DFL)
-            os.execve(plan["argv"][0], plan["argv"], plan["environment"])
+            steps.execute(plan["argv"], plan["environment"])
     except BaseException as error:
         os.write(report_failure, str(error).encode("utf-8", "replace")[:4096] or b"?")
         os._exit(127)
     os.close(report_failure)
-    call_guest(plan, frame)
+    module, function = plan["argv"]
+    steps.call_guest(run_guest, steps, module, function, plan["environment"], frame)
 
 
-def call_guest(plan, frame):
-    """Run a guest that is Python of this very version. Never returns."""
-    code = 70
-    try:
-        nothing = os.open("/dev/null", os.O_RDONLY)
-        os.dup2(nothing, 0)
-        os.close(nothing)
-        _signal.signal(_signal.SIGINT, _signal.default_int_handler)
-        os.environ.clear()  # what bubblewrap and the interpreter put there
-        os.environ.update(plan["environment"])
-        sys.argv[:] = [""]
-        module, function = plan["argv"]
-        __import__(module)
-        code = getattr(sys.modules[module], function)(frame, REPORT)
-    except SystemExit as error:
-        code = error.code
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
-        code = 1
-    finally:
-        os._exit(code if type(code) is int and 0 <= code <= 255 else (0 if code is None else 1))
+def run_guest(steps, module, function, environment, frame):
+    """Run a guest that is Python of this very version."""
+    steps.set_up_interpreter(environment)
+    return getattr(steps.imported(module), function)(frame, steps.REPORT)
 
 
 def read_all(descriptor):
@@ -198,24 +134,16 @@ def wait_for(child):
             return status
 
 
-def finish(kernel, plan, status):
+def finish(kernel, steps, plan, status):
     """Kill what is left, then report: nothing of the program's runs while its files are read."""
     kill_the_rest()
     code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -1
     signal = os.WTERMSIG(status) if os.WIFSIGNALED(status) else -1
-    send(b"E", "{},{},{},{}".format(code, signal, *kernel.usage_of_the_buried()).encode())
+    steps.send(CONTROL, b"E", "{},{},{},{}".format(code, signal, *kernel.usage_of_the_buried()).encode())
     if plan["collect"]:
-        max_files, max_bytes = plan["collect"]
-        collect_files = own_module("workfolder").collect_files
-        for path, content in collect_files("/work", dict(plan["files"]), max_files, max_bytes, skipped=report_skipped):
-            name = path.encode("utf-8")
-            send(b"F", len(name).to_bytes(2, "big") + name + content)
-    send(b"D")
-
-
-def report_skipped(path, reason):
-    """Tell the host about one thing that is not taken."""
-    send(b"S", f"{path[:200]}: {reason}".encode("utf-8", "backslashreplace"))
+        steps.send_files(CONTROL, dict(plan["files"]), *plan["collect"])
+    else:
+        steps.send(CONTROL, b"D")
 
 
 def kill_the_rest():

@@ -1,0 +1,156 @@
+"""The steps between a fresh set of namespaces and the caller's program, the same for the launcher and the forker.
+
+Runs inside the wall: standard library only, Python 3.9 to 3.15.
+"""
+
+import _signal
+import os
+import sys
+
+import kernel
+
+REPORT = 3
+_OWN_FOLDER = "/guest/launcher"
+
+
+def own_module(name):
+    """Import a file of the launcher's folder, which the guests do not see on ``sys.path``."""
+    sys.path.insert(0, _OWN_FOLDER)
+    try:
+        return __import__(name)
+    finally:
+        del sys.path[0]
+        sys.modules.pop(name, None)  # the guests are to find the interpreter as it was
+
+
+def send(descriptor, kind, body=b""):
+    """One message to the host: a letter, eight bytes of length, the body."""
+    data = memoryview(kind + len(body).to_bytes(8, "big") + body)
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
+def receive(descriptor):
+    """The body of one message from the host, or None when it is gone."""
+    head = _read_exactly(descriptor, 8)
+    return _read_exactly(descriptor, int.from_bytes(head, "big")) if len(head) == 8 else None
+
+
+def prepare_work_folder(work):
+    """One tmpfs holds /work and, where the program may write, /tmp and /dev/shm: one budget of bytes and of names.
+
+    Semaphores and shared memory between the processes of one run are files in /dev/shm.
+    """
+    if work is None:
+        return
+    options = "size={},nr_inodes={},mode=700".format(work["bytes"], work["inodes"]).encode()
+    kernel.mount(b"tmpfs", b"/tmp", b"tmpfs", _flags(), options)
+    os.mkdir("/tmp/work", 0o755)
+    os.mkdir("/tmp/tmp", 0o700)
+    if work["writable"]:
+        os.mkdir("/tmp/shm", 0o700)
+        kernel.mount(b"/tmp/shm", b"/dev/shm", None, kernel.MS_BIND, None)
+    kernel.mount(b"/tmp/work", b"/work", None, kernel.MS_BIND, None)
+    kernel.mount(b"/tmp/tmp", b"/tmp", None, kernel.MS_BIND, None)
+
+
+def fill_work_folder(files):
+    """Put the request's files in: pairs of path and content."""
+    if files:
+        own_module("workfolder").write_files("/work", files)
+
+
+def close_work_folder(work):
+    """Where the program may only read, nothing is written from here on."""
+    if work is None or work["writable"]:
+        return
+    for folder in (b"/work", b"/tmp"):
+        kernel.mount(None, folder, None, kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY | _flags(), None)
+
+
+def _flags():
+    return kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
+
+
+def confine(limits, drop, program_filter):
+    """Give up everything, for good."""
+    os.setsid()
+    os.umask(0o022)
+    os.chdir("/work")
+    for number, soft, hard in limits:
+        kernel.limit(number, soft, hard)
+    drop()
+    kernel.filter_system_calls(program_filter)
+
+
+def execute(argv, environment):
+    """Become another program, which finds the signals as any does.
+
+    Raises:
+        OSError: it cannot be executed.
+    """
+    _signal.signal(_signal.SIGPIPE, _signal.SIG_DFL)
+    os.execve(argv[0], argv, environment)
+
+
+def set_up_interpreter(environment):
+    """What a guest that is Python of this very version expects: empty stdin, its environment, Ctrl-C, no arguments."""
+    nothing = os.open("/dev/null", os.O_RDONLY)
+    if nothing != 0:
+        os.dup2(nothing, 0)
+        os.close(nothing)
+    _signal.signal(_signal.SIGINT, _signal.default_int_handler)
+    os.environ.clear()  # what bubblewrap and the interpreter put there
+    os.environ.update(environment)
+    sys.argv[:] = [""]
+
+
+def call_guest(function, *arguments):
+    """Call a function of a guest's, which ends the process itself; whatever it does, nothing comes back from here."""
+    code = 70
+    try:
+        code = function(*arguments)
+    except SystemExit as error:
+        code = error.code
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        code = 1
+    finally:
+        os._exit(code if type(code) is int and 0 <= code <= 255 else (0 if code is None else 1))
+
+
+def imported(module):
+    """The module by its dotted name."""
+    __import__(module)
+    return sys.modules[module]
+
+
+def send_files(descriptor, given, max_files, max_bytes):
+    """Send the files of the work folder, and word of each that is not taken.
+
+    Args:
+        descriptor: where to.
+        given: path to content of what was put in.
+        max_files: how many are taken.
+        max_bytes: how much they hold, all together.
+    """
+
+    def skipped(path, reason):
+        send(descriptor, b"S", f"{path[:200]}: {reason}".encode("utf-8", "backslashreplace"))
+
+    collect_files = own_module("workfolder").collect_files
+    for path, content in collect_files("/work", given, max_files, max_bytes, skipped=skipped):
+        name = path.encode("utf-8")
+        send(descriptor, b"F", len(name).to_bytes(2, "big") + name + content)
+    send(descriptor, b"D")
+
+
+def _read_exactly(descriptor, count):
+    chunks = []
+    while count:
+        chunk = os.read(descriptor, min(count, 1 << 20))
+        if not chunk:
+            return b""
+        chunks.append(chunk)
+        count -= len(chunk)
+    return b"".join(chunks)

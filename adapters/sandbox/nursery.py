@@ -1,0 +1,387 @@
+"""A nursery: one bubblewrap with a forker in it, from which sandboxes come that are ready before anybody needs them."""
+
+import array
+import asyncio
+import contextlib
+import errno
+import itertools
+import marshal
+import os
+import re
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from adapters.sandbox import seccomp
+from adapters.sandbox.plan import Mould
+from adapters.sandbox.wall import Walled
+from host.errors import AdapterError
+
+__all__ = ["Figures", "Nursery", "Spare", "SpawnForker"]
+
+_T = TypeVar("_T")
+
+_MESSAGE_BYTES = 8192
+_ANCILLARY_BYTES = 64
+_LINE_BYTES = 8192
+_HEAD_BYTES = 9
+_ENDED = "it ended before it was ready"
+_PID = re.compile(rb"^Pid:\s+(\d+)", re.MULTILINE)
+
+
+class SpawnForker(Protocol):
+    """Starts the process of a nursery."""
+
+    def __call__(self, walled: Walled, *, proc: int) -> Awaitable[None]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How a program ended: its wait status, its CPU time, the most memory that it or a child of it had."""
+
+    status: int
+    cpu_us: int
+    peak_kib: int
+
+
+class Spare:
+    """One sandbox that waits for its program, and later runs it.
+
+    Attributes:
+        line: the socket to the process inside.
+        stdout, stderr, report: reading ends of what the program writes.
+        ended: settled when the program has ended; the sandbox is held, or soon dead.
+        dead: settled when every process in it is dead: how the program ended, or None where nobody saw it.
+        cpu_before_us: CPU time that it took to get ready.
+        trouble: why it could not be made, or "".
+    """
+
+    __slots__ = (
+        "_first",
+        "_is_ready",
+        "_keep",
+        "_loop",
+        "_nursery",
+        "_program",
+        "cpu_before_us",
+        "dead",
+        "ended",
+        "held",
+        "line",
+        "number",
+        "report",
+        "stderr",
+        "stdout",
+        "trouble",
+    )
+
+    def __init__(self, nursery: "Nursery", number: bytes, loop: asyncio.AbstractEventLoop) -> None:
+        self._nursery = nursery
+        self._loop = loop
+        self._is_ready = False
+        self._first = self._program = -1
+        self.number = number
+        self.held = False
+        self.cpu_before_us = 0
+        self.trouble = ""
+        self.ended: asyncio.Future[None] = loop.create_future()
+        self.dead: asyncio.Future[Figures | None] = loop.create_future()
+        self.line, inside = socket.socketpair()
+        self.stdout, stdout = os.pipe()
+        self.stderr, stderr = os.pipe()
+        self.report, report = os.pipe()
+        # These ends stay open here too: the end of a program then wakes nobody until the forker tells of it.
+        self._keep = (inside.detach(), stdout, stderr, report)
+        self.line.settimeout(0)
+
+    @property
+    def inside(self) -> tuple[int, int, int, int]:
+        """The descriptors for inside: line, stdout, stderr, report."""
+        return self._keep
+
+    def take(self, first: int, program: int) -> None:
+        """Its processes are there; these are handles of them."""
+        self._first, self._program = first, program
+
+    async def ready(self) -> None:
+        """Wait until it can take its job.
+
+        Raises:
+            AdapterError: it never will.
+        """
+        if self._is_ready:
+            return
+        try:
+            said = self.line.recv(_LINE_BYTES)
+        except BlockingIOError:
+            said = await self._hear()
+        self._is_ready = said[:1] == b"R"
+        if not self._is_ready:
+            text = said[_HEAD_BYTES:].decode("utf-8", "replace")
+            raise AdapterError(
+                f"a sandbox could not be set up: {text or self.trouble or self._nursery.trouble or _ENDED}",
+                remedy="Run understudy doctor: it names each missing layer.",
+                retryable=True,
+                may_have_started=False,
+            )
+        self.cpu_before_us = int(said[_HEAD_BYTES:])
+
+    async def _hear(self) -> bytes:
+        hearing = asyncio.ensure_future(self._loop.sock_recv(self.line, _LINE_BYTES))
+        await asyncio.wait((hearing, self.dead), return_when=asyncio.FIRST_COMPLETED)
+        if hearing.done():
+            return hearing.result()
+        hearing.cancel()
+        with contextlib.suppress(BlockingIOError):
+            return self.line.recv(_LINE_BYTES)
+        return b""
+
+    def pids(self) -> tuple[int, int]:
+        """The first process and the program as this host sees them; 0 for one that is dead."""
+        return _pid_behind(self._first), _pid_behind(self._program)
+
+    def complaint(self) -> str:
+        """Why the program could not be started after all, or ""; to be asked when it is dead."""
+        with contextlib.suppress(OSError):
+            said = self.line.recv(_LINE_BYTES)
+            if said[:1] == b"X":
+                return said[_HEAD_BYTES:].decode("utf-8", "replace")
+        return ""
+
+    def kill(self) -> None:
+        """Kill everything in it."""
+        if self._first >= 0:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._first, signal.SIGKILL)
+        else:
+            self._nursery.order(b"B", self)
+
+    def kill_program(self) -> None:
+        """Kill the program alone; what else it started is killed when the files are taken."""
+        if self._program >= 0:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._program, signal.SIGKILL)
+
+    def send_files_to(self, descriptor: int) -> None:
+        """Have the files of a held sandbox sent, and it buried."""
+        self._nursery.order(b"F", self, descriptor)
+
+    def taken(self, name: str) -> int:
+        """Hand a descriptor over to a reader that will close it."""
+        descriptor: int = getattr(self, name)
+        setattr(self, name, -1)
+        return descriptor
+
+    def close(self) -> None:
+        """Give every descriptor back; nothing in it lives any more."""
+        self.line.close()
+        for descriptor in (self.stdout, self.stderr, self.report, self._first, self._program, *self._keep):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self.stdout = self.stderr = self.report = self._first = self._program = -1
+        self._keep = (-1, -1, -1, -1)
+
+
+class Nursery:
+    """Makes sandboxes by telling a forker.
+
+    Args:
+        label: what its processes carry in their arguments.
+        lost: called once when the forker is gone, however it came to that.
+
+    Attributes:
+        trouble: why it is gone, or "".
+    """
+
+    def __init__(self, label: str, lost: Callable[["Nursery"], None]) -> None:
+        self._walled = Walled(label, socket.SOCK_SEQPACKET)
+        self._control = self._walled.control
+        self._lost = lost
+        self._loop = asyncio.get_running_loop()
+        self._spares: dict[bytes, Spare] = {}
+        self._numbers = itertools.count(1)
+        self._ready: asyncio.Future[None] = self._loop.create_future()
+        self._burial: asyncio.Future[None] | None = None
+        self._is_up = False
+        self.trouble = ""
+
+    @property
+    def alive(self) -> bool:
+        """Whether sandboxes can be made now."""
+        return self._is_up and not self.trouble
+
+    @property
+    def pid(self) -> int:
+        """The forker as this host sees it."""
+        return self._walled.pid
+
+    async def start(
+        self, spawn: SpawnForker, preload: Sequence[str], environment: Mapping[str, str], timeout_s: float
+    ) -> None:
+        """Start the forker and wait until it has loaded what it is to load.
+
+        Args:
+            spawn: starts the process.
+            preload: the modules that it loads.
+            environment: the variables that it has meanwhile.
+            timeout_s: how long all of that may take.
+
+        Raises:
+            AdapterError: it cannot be started; nothing of it is left.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._come_up(spawn, preload, environment)
+        except TimeoutError:
+            self.trouble = f"it took longer than {timeout_s:g} s"
+        except AdapterError:
+            self.trouble = "it did not start"
+            self._walled.close()
+            raise
+        if self.trouble:
+            self._loop.remove_reader(self._control.fileno())
+            error = await self._walled.failure(self.trouble)
+            self._walled.close()
+            raise error
+        self._is_up = True
+
+    async def _come_up(self, spawn: SpawnForker, preload: Sequence[str], environment: Mapping[str, str]) -> None:
+        proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            await spawn(self._walled, proc=proc)
+        finally:
+            os.close(proc)
+        await self._walled.started()
+        self._loop.add_reader(self._control.fileno(), self._listen)
+        start = {"preload": tuple(preload), "environment": dict(environment), "filter": seccomp.build()}
+        self._control.send(marshal.dumps(start, 2))
+        await self._ready
+
+    def make(self, mould: Mould, doors: Sequence[int] = ()) -> Spare:
+        """Have a sandbox made.
+
+        Args:
+            mould: what it is to be like.
+            doors: descriptors of control groups, which it enters before anything else.
+
+        Raises:
+            AdapterError: the forker is gone or cannot be told.
+        """
+        if not self.alive:
+            raise AdapterError(f"the nursery is gone: {self.trouble}", retryable=True, may_have_started=False)
+        number = next(self._numbers).to_bytes(8, "big")
+        try:
+            spare = Spare(self, number, self._loop)
+            spare.held = mould.collect is not None
+        except OSError as error:
+            raise AdapterError(f"no sandbox can be made: {error}", retryable=True, may_have_started=False) from error
+        try:
+            self._tell((b"H" if spare.held else b"S") + number, (*spare.inside, *doors))
+            spare.line.send(mould.message)
+        except OSError as error:
+            spare.close()
+            raise AdapterError(f"no sandbox can be made: {error}", retryable=True, may_have_started=False) from error
+        self._spares[number] = spare
+        return spare
+
+    def order(self, letter: bytes, spare: Spare, *descriptors: int) -> None:
+        """Tell the forker something about a sandbox, if both are still there."""
+        if spare.number in self._spares and not self.trouble:
+            with contextlib.suppress(OSError):
+                self._tell(letter + spare.number, descriptors)
+
+    @property
+    def busy(self) -> bool:
+        """Whether any sandbox of it lives."""
+        return bool(self._spares)
+
+    def close_soon(self) -> None:
+        """Say that it is gone; whoever is told buries it."""
+        self._gone("it was not needed any more")
+
+    async def aclose(self) -> None:
+        """Kill all that came from it, and wait until everything is dead."""
+        self._gone("it was closed")
+        if self._burial is None:
+            self._burial = asyncio.ensure_future(self._bury())
+        await asyncio.shield(self._burial)
+
+    async def _bury(self) -> None:
+        self._walled.kill()
+        await self._walled.dead()
+        self._walled.close()
+
+    def _tell(self, message: bytes, descriptors: Sequence[int]) -> None:
+        ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
+        self._control.sendmsg([message], ancillary)
+
+    def _listen(self) -> None:
+        while not self.trouble:
+            try:
+                message, ancillary, _, _ = self._control.recvmsg(_MESSAGE_BYTES, _ANCILLARY_BYTES)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                message, ancillary = b"", []
+                if error.errno != errno.ECONNRESET:
+                    self._gone(str(error))
+            if not message:
+                self._gone("the forker ended")
+                return
+            self._take(message, array.array("i", b"".join(data for _, _, data in ancillary)))
+
+    def _take(self, message: bytes, descriptors: Sequence[int]) -> None:
+        letter, number = message[:1], message[1:_HEAD_BYTES]
+        spare = self._spares.get(number)
+        if letter == b"R":
+            self._ready.set_result(None)
+        elif spare is None:
+            if letter == b"X":
+                self._gone(message[_HEAD_BYTES:].decode("utf-8", "replace"))
+            for descriptor in descriptors:
+                os.close(descriptor)
+        elif letter == b"P":
+            spare.take(*descriptors)
+        elif letter == b"E":
+            _settle(spare.ended, None)
+        elif letter == b"D":
+            status, cpu_us, peak_kib = (
+                int.from_bytes(message[place : place + 8], "big", signed=True) for place in (9, 17, 25)
+            )
+            self._dead(spare, Figures(status, cpu_us, peak_kib))
+        elif letter == b"X":
+            spare.trouble = message[_HEAD_BYTES:].decode("utf-8", "replace")
+            self._dead(spare, None)
+
+    def _dead(self, spare: Spare, figures: Figures | None) -> None:
+        del self._spares[spare.number]
+        _settle(spare.ended, None)
+        _settle(spare.dead, figures)
+
+    def _gone(self, why: str) -> None:
+        """The forker is gone, and with it all that came from it: the kernel kills what is in its namespace."""
+        if self.trouble:
+            return
+        self.trouble = why
+        self._loop.remove_reader(self._control.fileno())
+        _settle(self._ready, None)
+        for spare in list(self._spares.values()):
+            self._dead(spare, None)
+        if self._is_up:
+            self._lost(self)
+
+
+def _pid_behind(handle: int) -> int:
+    """The process behind a handle; 0 when it is dead."""
+    if handle < 0:
+        return 0
+    with open(f"/proc/self/fdinfo/{handle}", "rb") as file:  # noqa: PTH123
+        found = _PID.search(file.read())
+    return int(found[1]) if found else 0
+
+
+def _settle(future: "asyncio.Future[_T]", value: _T) -> None:
+    if not future.done():
+        future.set_result(value)

@@ -1,0 +1,199 @@
+"""One run in a sandbox that was ready before, from its job to the last of its processes being dead."""
+
+import asyncio
+import contextlib
+import os
+import socket
+import time
+from typing import TYPE_CHECKING
+
+from adapters.sandbox.channels import Budget, Control, Outlet, Report, Taps
+from adapters.sandbox.plan import Job, as_message
+from adapters.sandbox.run import FILES_TIMEOUT_S, Cause, Ended
+from adapters.sandbox.watch import Watch
+from host.errors import AdapterError
+from host.interface import Emit
+
+if TYPE_CHECKING:
+    from adapters.sandbox.accounts import Account
+    from adapters.sandbox.nursery import Figures, Spare
+
+__all__ = ["WarmRun"]
+
+_SHORT_S = 0.008
+"""Most runs are over by then. Only for the others somebody listens to their output and watches what they use."""
+
+_GRACE_S = 0.05
+"""How long a held sandbox may take to say that its program was killed, before all of it is."""
+
+_FAILED_START = 127
+
+
+class WarmRun:
+    """One run. ``whole`` goes through to the end and is never cancelled; ``stop`` ends it early."""
+
+    def __init__(self, job: Job, emit: Emit, taps: Taps, spare: "Spare", account: "Account") -> None:
+        self._job = job
+        self._emit = emit
+        self._taps = taps
+        self._spare = spare
+        self._account = account
+        self._loop = asyncio.get_running_loop()
+        self._timers: list[asyncio.TimerHandle] = []
+        self._watching: asyncio.Task[None] | None = None
+        self._watch: Watch | None = None
+        self._pipes: tuple[Outlet, Outlet, Report] | None = None
+        self._began = 0.0
+        self.cause: Cause | None = None
+
+    def stop(self, cause: Cause) -> None:
+        """End it. The first cause counts. The files of a program that its policy stopped still come out."""
+        over = self._spare.ended.done() and cause not in (Cause.CANCELLED, Cause.OUTPUT)
+        if self.cause is not None or over:
+            return
+        self.cause = cause
+        if cause is Cause.CANCELLED or not self._spare.held:
+            self._spare.kill()
+        else:
+            self._spare.kill_program()
+            self._timers.append(self._loop.call_later(_GRACE_S, self._kill_the_slow))
+
+    async def whole(self) -> Ended:
+        """Run it.
+
+        Raises:
+            AdapterError: the sandbox could not be set up, or was lost.
+        """
+        spare = self._spare
+        try:
+            await spare.ready()
+            await self._account.take_in(spare)
+            if self.cause is not None:
+                spare.kill()
+                await spare.dead
+                return Ended(cause=self.cause)
+            return await self._through()
+        finally:
+            for timer in self._timers:
+                timer.cancel()
+            if self._watching is not None:
+                self._watching.cancel()
+            for pipe in self._pipes or ():
+                pipe.close()
+            if not spare.dead.done():
+                spare.kill()
+                await spare.dead
+            spare.close()
+            self._account.close()
+
+    async def _through(self) -> Ended:
+        spare, job = self._spare, self._job
+        budget = Budget(job.max_output_bytes, lambda: self.stop(Cause.OUTPUT))
+        stdout = Outlet(spare.taken("stdout"), self._taps, "stdout", budget, self._emit)
+        stderr = Outlet(spare.taken("stderr"), self._taps, "stderr", budget, self._emit)
+        report = Report(spare.taken("report"), self._taps, budget)
+        self._pipes = (stdout, stderr, report)
+        self._began = time.perf_counter()
+        self._timers.append(self._loop.call_later(_SHORT_S, self._is_long))
+        await self._send()
+        files = await self._files() if spare.held else None
+        figures = await spare.dead
+        wall_ms = (time.perf_counter() - self._began) * 1000
+        for pipe in self._pipes:
+            pipe.drain()
+        if figures is None:
+            raise AdapterError("the sandbox was lost: the process that it was forked from ended", lost=True)
+        ended = Ended(
+            cause=self.cause,
+            stdout=stdout.text,
+            stderr=stderr.text,
+            truncated=budget.exceeded,
+            report=bytes(report.data),
+            files=tuple(files.files) if files else (),
+            skipped=tuple(files.skipped) if files else (),
+            wall_ms=wall_ms,
+            output_bytes=stdout.bytes + stderr.bytes + len(report.data),
+        )
+        self._add(ended, figures)
+        return ended
+
+    async def _send(self) -> None:
+        """Send the job. For a guest that is executed the end of the line is the end of its stdin."""
+        job, line = self._job, self._spare.line
+        called = job.mould.in_process
+        message = as_message(job.files) if called or job.mould.late else b""
+        message += len(job.frame).to_bytes(8, "big") + job.frame if called else job.frame
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it was killed meanwhile
+            try:
+                sent = line.send(message)
+            except BlockingIOError:
+                sent = 0
+            if sent < len(message):
+                await self._loop.sock_sendall(line, memoryview(message)[sent:])
+            if not called:
+                line.shutdown(socket.SHUT_WR)
+
+    def _is_long(self) -> None:
+        """It was not over at once: listen, watch, and end it in time."""
+        job = self._job
+        left_s = self._began + job.deadline_ms / 1000 - time.perf_counter()
+        self._timers.append(self._loop.call_later(max(left_s, 0.0), self.stop, Cause.DEADLINE))
+        for pipe in self._pipes or ():
+            pipe.listen()
+        first, program = self._spare.pids()
+        if first and program:
+            counting = self._account if self._account.counting else None
+            self._watch = Watch(first, job.mould.bounds, counting, program, self._spare.cpu_before_us / 1000)
+            self._watching = asyncio.ensure_future(self._watched(self._watch))
+
+    async def _watched(self, watch: Watch) -> None:
+        self.stop(Cause((await watch.until_excess()).bound))
+
+    def _kill_the_slow(self) -> None:
+        if not self._spare.ended.done():
+            self._spare.kill()
+
+    async def _files(self) -> Control | None:
+        """What came out of the work folder, once the program has ended; None where nobody can ask any more."""
+        spare = self._spare
+        await spare.ended
+        if spare.dead.done() or self.cause is Cause.CANCELLED:
+            return None
+        ours, inside = socket.socketpair()
+        with ours, inside:
+            ours.settimeout(0)
+            control = Control(ours.fileno(), self._taps, *(self._job.mould.collect or (0, 0)))
+            control.listen()
+            try:
+                spare.send_files_to(inside.fileno())
+                inside.close()
+                given = dict(self._job.files), *(self._job.mould.collect or (0, 0))
+                with contextlib.suppress(OSError):
+                    await self._loop.sock_sendall(ours, as_message(given))
+                await asyncio.wait((control.ended, spare.dead), timeout=FILES_TIMEOUT_S, return_when="FIRST_COMPLETED")
+                if not control.ended.done() and not spare.dead.done():
+                    control.skipped.append(f"the rest: reading the work folder took more than {FILES_TIMEOUT_S:g} s")
+            finally:
+                spare.kill()
+                control.drain()
+        return control
+
+    def _add(self, ended: Ended, figures: "Figures") -> None:
+        """How it ended and what it used."""
+        status = figures.status
+        ended.exit_code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else None
+        ended.signal = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
+        if ended.exit_code == _FAILED_START:
+            ended.trouble = self._spare.complaint()
+        before_ms = self._spare.cpu_before_us / 1000
+        ended.cpu_ms = max(0.0, figures.cpu_us / 1000 - before_ms)
+        ended.peak_memory_bytes = figures.peak_kib * 1024
+        if self._account.counting:
+            counts = self._account.counts()
+            if counts.cpu_ms is not None:
+                ended.cpu_ms = max(0.0, counts.cpu_ms - before_ms)
+            ended.peak_memory_bytes = counts.peak_memory_bytes or ended.peak_memory_bytes
+            ended.ran_out_of_memory = counts.out_of_memory
+        elif self._watch is not None:
+            ended.cpu_ms = max(ended.cpu_ms, self._watch.cpu_ms or 0.0)
+            ended.peak_memory_bytes = max(ended.peak_memory_bytes, self._watch.peak_memory_bytes or 0)
