@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from host.host import Host, build_host
-    from host.interface import Adapter, Capabilities, CheckResult, Finding, Refusal
+    from host.interface import Adapter, Capabilities, CheckResult, DisplayEvent, Finding, OutputEvent, Refusal
     from host.models import Actor, ExecutionRequest, ExecutionResult, File, Status
     from host.policy import Enforcement, Limits, Policy
     from host.settings import Settings, load_settings
+    from host.streams import FinishedEvent, StartedEvent, StreamEvent
     from host.values import Image, Opaque, Table
 
 __all__ = [
@@ -19,19 +20,24 @@ __all__ = [
     "Adapter",
     "Capabilities",
     "CheckResult",
+    "DisplayEvent",
     "Enforcement",
     "ExecutionRequest",
     "ExecutionResult",
     "File",
     "Finding",
+    "FinishedEvent",
     "Host",
     "Image",
     "Limits",
     "Opaque",
+    "OutputEvent",
     "Policy",
     "Refusal",
     "Settings",
+    "StartedEvent",
     "Status",
+    "StreamEvent",
     "Table",
     "build_host",
     "load_settings",
@@ -39,10 +45,19 @@ __all__ = [
 
 _HOMES = {
     "host.host": ("Host", "build_host"),
-    "host.interface": ("Adapter", "Capabilities", "CheckResult", "Finding", "Refusal"),
+    "host.interface": (
+        "Adapter",
+        "Capabilities",
+        "CheckResult",
+        "DisplayEvent",
+        "Finding",
+        "OutputEvent",
+        "Refusal",
+    ),
     "host.models": ("Actor", "ExecutionRequest", "ExecutionResult", "File", "Status"),
     "host.policy": ("Enforcement", "Limits", "Policy"),
     "host.settings": ("Settings", "load_settings"),
+    "host.streams": ("FinishedEvent", "StartedEvent", "StreamEvent"),
     "host.values": ("Image", "Opaque", "Table"),
 }
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}

@@ -6,9 +6,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from host.errors import OwnedElsewhere
+from host.errors import OwnedElsewhere, StoreError
 from host.host import Host
-from host.http import body
+from host.http import body, events
 from host.http.problems import AlreadyEnded, responses
 from host.http.views import ExecutionPage, ExecutionView, TheHost
 from host.models import ExecutionRequest, ExecutionResult, Status
@@ -25,7 +25,13 @@ _ID = Annotated[str, Path(description="the id of an execution", max_length=128)]
     operation_id="run",
     summary="Run a program",
     response_model=ExecutionResult,
-    responses=responses(400, 409, 413, 415, 422, 503),
+    responses={
+        **responses(400, 409, 413, 415, 422, 503),
+        200: {
+            "description": "The result; with `Accept: text/event-stream`, what happens as it happens, then the result.",
+            "content": {events.MEDIA_TYPE: events.DOCUMENTED},
+        },
+    },
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -38,8 +44,15 @@ async def run(request: Request, host: TheHost) -> Response:
 
     An execution that is recorded is answered with 200, whatever its `status`: `denied`, `timed_out` and all the others
     too. The program is stopped and recorded as `cancelled` when the caller goes away before it has ended.
+
+    With `Accept: text/event-stream` the answer is a stream of events. A client whose connection breaks follows on with
+    `GET /v1/executions/{id}/events`; the program is stopped only when nobody has come back within `streams.grace_ms`.
     """
     execution = await body.read(request, ExecutionRequest, _hashed)
+    if events.wanted(",".join(request.headers.getlist("accept"))):
+        settings = host.settings.streams
+        told = host.stream(execution, linger_ms=settings.grace_ms)
+        return events.EventStream(await anext(told), told, settings)
     result = await _run_while_wanted(request, host, execution)
     if result is None:
         return Response(status_code=499)  # never seen: nobody is there to read it
@@ -123,9 +136,14 @@ async def cancel(host: TheHost, execution_id: _ID) -> Response:
     """
     await host.cancel(execution_id)
     record = await host.store.get(execution_id)
+    if record.summary.status is None and record.owner == host.owner:  # it was accepted just now
+        await host.cancel(execution_id)
+        record = await host.store.get(execution_id)
     status = record.summary.status
-    if status is None:
+    if status is None and record.owner != host.owner:
         raise OwnedElsewhere(f"another host runs {execution_id!r}.", remedy="Cancel it there.")
+    if status is None:
+        raise StoreError(f"{execution_id!r} has ended, and its end could not be recorded.", remedy="See the log.")
     if status is not Status.CANCELLED:
         raise AlreadyEnded(f"execution {execution_id!r} has ended: {status}.", remedy="Look it up with GET.")
     return Response(ExecutionView.of(record).model_dump_json(), media_type=_JSON)

@@ -36,19 +36,29 @@ async def test_every_route_has_its_errors_and_its_example(client):
     """Each route documents the errors that it can give as problem+json; what takes a body shows one."""
     document = (await client.get("/openapi.json")).json()
     assert set(document["paths"]) == {
-        *("/v1/executions", "/v1/executions/{execution_id}", "/v1/validate", "/v1/adapters", "/v1/policies"),
+        *("/v1/executions", "/v1/executions/{execution_id}", "/v1/executions/{execution_id}/events"),
+        *("/v1/validate", "/v1/adapters", "/v1/policies"),
         *("/v1/languages", "/v1/plugins", "/livez", "/readyz", "/health"),
     }
     for operations in document["paths"].values():
         for method, operation in operations.items():
             assert "500" in operation["responses"]
             for status, answer in operation["responses"].items():
-                if status != "200":
+                if status[0] != "2":
                     assert list(answer["content"]) == ["application/problem+json"]
             if method == "post":
                 (content,) = operation["requestBody"]["content"].values()
                 name = content["schema"]["$ref"].rpartition("/")[2]
                 assert document["components"]["schemas"][name]["examples"]
+
+
+async def test_both_forms_of_an_answer_are_documented(client):
+    """Running answers in JSON or as events, following as events; the document names each media type."""
+    paths = (await client.get("/openapi.json")).json()["paths"]
+    run, follow = paths["/v1/executions"]["post"], paths["/v1/executions/{execution_id}/events"]["get"]
+    assert set(run["responses"]["200"]["content"]) == {"application/json", "text/event-stream"}
+    assert set(follow["responses"]["200"]["content"]) == {"text/event-stream"}
+    assert {each["name"] for each in follow["parameters"]} == {"execution_id", "after", "last-event-id"}
 
 
 async def test_the_examples_are_taken(client):
