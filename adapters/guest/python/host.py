@@ -17,7 +17,7 @@ from adapters.guest.protocol import VERSION, pack
 from host.models import ExecutionRequest
 from host.policy import Policy
 
-__all__ = ["PYTHON_FILES", "PythonGuest", "find_python", "request_frame"]
+__all__ = ["PRELOAD", "PYTHON_FILES", "PythonGuest", "find_python", "request_frame"]
 
 _HERE = Path(__file__).resolve().parent
 _HOST = _HERE.parents[2] / "host"
@@ -45,8 +45,21 @@ PYTHON_FILES: Mapping[Path, str] = {
 """The files of the package ``python`` inside the wall; other guests in Python build on them."""
 
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}  # NumPy's would reserve memory for every core of the machine
-_PRELOAD = ("python.main", "python.imports", "json", "re", "decimal", "datetime", "math", "random", "traceback")
-_PRELOAD_OF_SITE = ("numpy", "pandas")
+PRELOAD = (
+    "python.main",
+    "python.imports",
+    "_sitebuiltins",
+    "json",
+    "re",
+    "decimal",
+    "datetime",
+    "math",
+    "random",
+    "traceback",
+)
+"""What a process imports that clones itself for runs: the guest, and what programs use most."""
+
+_PRELOAD_OF_SITE = {"numpy": ("numpy", "python.arrays"), "pandas": ("pandas",)}
 _SPARE_MEMORY_MB = 16  # an interpreter with json, decimal and datetime, and the guest's reserve
 _PROBE = """
 import base64, datetime, decimal, json, os, sys, sysconfig, zoneinfo
@@ -105,7 +118,7 @@ class PythonGuest:
             packages = environment.packages
         own = self._program is not None
         command = (str(runtime.program), "-I", "-S", "-X", "utf8", "-u", "/guest/python/main.py")
-        preload = (*_PRELOAD, *(name for name in _PRELOAD_OF_SITE if name in packages))
+        preload = sum((names for package, names in _PRELOAD_OF_SITE.items() if package in packages), PRELOAD)
         return Launch(
             argv=(*command, function) if own else ("python.main", function),
             frame=b"",
