@@ -12,6 +12,7 @@
     - DuplicateExecution
     - DuplicateSession
     - SessionMismatch
+    - SessionNotServed
     - SessionEnded
       . SessionLost
     - SessionBusy
@@ -46,6 +47,7 @@ __all__ = [
     "SessionEnded",
     "SessionLost",
     "SessionMismatch",
+    "SessionNotServed",
     "SessionsFull",
     "StoreError",
     "UnderstudyError",
@@ -155,6 +157,13 @@ class SessionMismatch(RequestError):
 
     type = "session-mismatch"
     title = "The session has another language, policy or adapter"
+
+
+class SessionNotServed(RequestError):
+    """No adapter of this host keeps sessions of that kind."""
+
+    type = "session-not-served"
+    title = "No adapter here keeps sessions of that kind"
 
 
 class SessionEnded(RequestError):

@@ -16,6 +16,7 @@ from host.errors import WidenedLimits
 
 __all__ = [
     "ENFORCED_FIELDS",
+    "AtLeastOne",
     "Enforcement",
     "FileSystemAccess",
     "Limits",
@@ -115,7 +116,7 @@ def _whole(value: Any) -> Any:
     return int(value) if type(value) is float and value.is_integer() else value
 
 
-_AtLeastOne = Annotated[int, Field(ge=1), BeforeValidator(_whole)]
+AtLeastOne = Annotated[int, Field(ge=1), BeforeValidator(_whole)]
 _NotNegative = Annotated[int, Field(ge=0), BeforeValidator(_whole)]
 
 
@@ -124,10 +125,10 @@ class Limits(BaseModel):
 
     model_config = _Frozen
 
-    max_execution_time: _AtLeastOne | None = Field(default=None, description="wall-clock time, in ms")
-    max_cpu_time: _AtLeastOne | None = Field(default=None, description="CPU time, in ms")
-    max_memory_mb: _AtLeastOne | None = Field(default=None, description="memory of all processes together, in MiB")
-    max_processes: _AtLeastOne | None = Field(default=None, description="processes and threads at one time")
+    max_execution_time: AtLeastOne | None = Field(default=None, description="wall-clock time, in ms")
+    max_cpu_time: AtLeastOne | None = Field(default=None, description="CPU time, in ms")
+    max_memory_mb: AtLeastOne | None = Field(default=None, description="memory of all processes together, in MiB")
+    max_processes: AtLeastOne | None = Field(default=None, description="processes and threads at one time")
     max_output_bytes: _NotNegative | None = Field(
         default=None, description="stdout, stderr and value together, in bytes"
     )

@@ -26,7 +26,7 @@ _ID = Annotated[str, Path(description="the id of an execution", max_length=128)]
     summary="Run a program",
     response_model=ExecutionResult,
     responses={
-        **responses(400, 409, 413, 415, 422, 503),
+        **responses(400, 404, 409, 410, 413, 415, 422, 429, 503),
         200: {
             "description": "The result; with `Accept: text/event-stream`, what happens as it happens, then the result.",
             "content": {events.MEDIA_TYPE: events.DOCUMENTED},
@@ -101,10 +101,17 @@ async def history(
     language: Annotated[str | None, Query()] = None,
     adapter: Annotated[str | None, Query()] = None,
     actor: Annotated[str | None, Query(description="the id of who asked")] = None,
+    session: Annotated[str | None, Query(description="the id of the session whose commands they were")] = None,
 ) -> Response:
     """Executions, newest first, without what went in and came out."""
     page = await host.store.list(
-        limit=limit, before=before, status=status, language=language, adapter=adapter, actor=actor
+        limit=limit,
+        before=before,
+        status=status,
+        language=language,
+        adapter=adapter,
+        actor=actor,
+        session=session,
     )
     view = ExecutionPage.model_construct(executions=page.executions, next=page.next)
     return Response(view.model_dump_json(), media_type=_JSON)

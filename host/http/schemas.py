@@ -10,7 +10,7 @@ from typing import Any
 
 from host.host import Host
 from host.http.problems import Problem
-from host.http.views import ValidationRequest
+from host.http.views import RenewalRequest, SessionRequest, ValidationRequest
 from host.models import ExecutionRequest
 from host.policy import FileSystemAccess, Limits, Policy
 
@@ -61,6 +61,8 @@ def component_schemas(host: Host) -> dict[str, Schema]:
         found[_limits_name(policy)] = _limits(policy)
     found.pop("Limits", None)
     found["InputFile"] = _file()
+    found["SessionRequest"] = _session_request(SessionRequest.model_json_schema(ref_template=_REF), host)
+    found["RenewalRequest"] = _renewal(RenewalRequest.model_json_schema(ref_template=_REF), host)
     found["ValidationRequest"] = _judged(ValidationRequest.model_json_schema(ref_template=_REF), host)
     return found
 
@@ -73,15 +75,62 @@ def _request(schema: Schema, host: Host) -> Schema:
     fields["adapter"] = _or_null(
         {"enum": sorted(host.registry.names())}, "only this one; null leaves the choice to the host"
     )
-    for name in ("session", "idempotency_key"):
-        fields[name] = {"type": "null", "description": "not served by this host yet"}
-    fields["id"] = {"type": "string", "pattern": _ID, "description": "an id of the caller's own; each is taken once"}
+    fields["session"] = {"type": "null", "description": "the id of a session, whose command it then is"}
+    fields["idempotency_key"] = {"type": "null", "description": "not served by this host yet"}
+    fields["id"] = _own_id()
     del fields["policy"], fields["limits"]  # the limits that may be set depend on the policy that they tighten
-    variants = [_under(policy, fields, host) for policy in host.policies.values()]
+    variants = [_under(policy, fields, host, ["code"]) for policy in host.policies.values()]
+    variants.append(_in_session(fields, host))
     return {"title": schema["title"], "description": schema["description"], "anyOf": variants, "examples": [_EXAMPLE]}
 
 
-def _under(policy: Policy, fields: Schema, host: Host) -> Schema:
+def _session_request(schema: Schema, host: Host) -> Schema:
+    fields = schema["properties"]
+    keep = {name: each.capabilities().session_languages for name, each in host.registry.adapters.items()}
+    kept = {language for languages in keep.values() for language in languages}
+    names = {name for spec in host.languages() if spec.name in kept for name in (spec.name, *spec.aliases)}
+    fields["language"] = {"enum": sorted(names) or _languages(host), "default": "python"}
+    able = sorted(name for name, languages in keep.items() if languages)
+    fields["adapter"] = _or_null({"enum": able}) if able else {"type": "null"}
+    fields["id"] = _own_id()
+    _bound_times(fields, host)
+    del fields["policy"], fields["limits"]
+    variants = [_under(policy, fields, host, []) for policy in host.policies.values()]
+    example = {"language": "python", "policy": "standard", "idle_ms": 60000}
+    return {"title": schema["title"], "description": schema["description"], "anyOf": variants, "examples": [example]}
+
+
+def _renewal(schema: Schema, host: Host) -> Schema:
+    _bound_times(schema["properties"], host)
+    return schema | {"examples": [{"idle_ms": 60000}]}
+
+
+def _bound_times(fields: Schema, host: Host) -> None:
+    settings = host.settings.sessions
+    for name, most in (("idle_ms", settings.max_idle_ms), ("lifetime_ms", settings.max_lifetime_ms)):
+        plain = {"type": "integer", "minimum": 1, "maximum": most}
+        fields[name] = _or_null(plain, fields[name]["description"])
+
+
+def _own_id() -> Schema:
+    return {"type": "string", "pattern": _ID, "description": "an id of the caller's own; each is taken once"}
+
+
+def _in_session(fields: Schema, host: Host) -> Schema:
+    """A command: its session has the language, the policy and the adapter."""
+    own = {name: field for name, field in fields.items() if name not in ("language", "adapter")}
+    own["session"] = {"type": "string", "maxLength": 128, "description": "the id of the session"}
+    own["limits"] = {"anyOf": [{"$ref": _REF.format(model=_limits_name(policy))} for policy in host.policies.values()]}
+    return {
+        "title": "a command of a session",
+        "type": "object",
+        "properties": own,
+        "required": ["code", "session"],
+        "additionalProperties": False,
+    }
+
+
+def _under(policy: Policy, fields: Schema, host: Host, required: list[str]) -> Schema:
     """A request that names ``policy``, or that gets it because it names none."""
     default = policy.name == host.settings.policies.default
     own = {
@@ -92,7 +141,7 @@ def _under(policy: Policy, fields: Schema, host: Host) -> Schema:
         "title": f"under policy {policy.name}",
         "type": "object",
         "properties": {**fields, **own},
-        "required": ["code"] if default else ["code", "policy"],
+        "required": required if default else [*required, "policy"],
         "additionalProperties": False,
     }
 

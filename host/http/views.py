@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from host.host import Host
 from host.interface import Finding
-from host.models import Actor, ExecutionResult, File, Status
-from host.policy import Enforcement, Policy
+from host.models import Actor, ExecutionResult, File, Status, checked_id, new_id
+from host.policy import AtLeastOne, Enforcement, Limits, Policy
+from host.sessions import SessionInfo
 from host.store.interface import Record, Summary
 
 __all__ = [
@@ -27,6 +28,9 @@ __all__ = [
     "PluginsView",
     "PolicyView",
     "ReadyView",
+    "RenewalRequest",
+    "SessionRequest",
+    "SessionsView",
     "TheHost",
     "ValidationRequest",
 ]
@@ -93,6 +97,36 @@ class ValidationRequest(_View):
     code: str
     language: str = "python"
     policy: str | None = None
+
+
+class SessionRequest(_View):
+    """A session to be opened."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    language: str = "python"
+    policy: str | None = None
+    limits: Limits = Limits()
+    adapter: str | None = None
+    idle_ms: AtLeastOne | None = Field(default=None, description="how long it may stand idle, in ms")
+    lifetime_ms: AtLeastOne | None = Field(default=None, description="how long it may live in all, in ms")
+    actor: Actor | None = None
+    id: Annotated[str, AfterValidator(checked_id)] = Field(default_factory=new_id)
+
+
+class RenewalRequest(_View):
+    """Other times for a session; null leaves one as it is."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    idle_ms: AtLeastOne | None = Field(default=None, description="how long it may stand idle from now on, in ms")
+    lifetime_ms: AtLeastOne | None = Field(default=None, description="how long it may live since its opening, in ms")
+
+
+class SessionsView(_View):
+    """The sessions of this host."""
+
+    sessions: tuple[SessionInfo, ...]
 
 
 class CheckView(_View):

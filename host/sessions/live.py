@@ -54,7 +54,7 @@ class LiveSession:
         self._commands: deque[Command] = deque()  # the first has its turn, or gets it as soon as it asks
         self._loop = asyncio.get_running_loop()
         self._last_used_at: datetime | None = None
-        self._idle_since = self._loop.time()
+        self._idle_since = datetime.now(UTC)
         self._idle_timer: asyncio.TimerHandle | None = None
         self._life_timer: asyncio.TimerHandle | None = None
         self._born = self._loop.time()
@@ -151,7 +151,7 @@ class LiveSession:
         if self._commands:
             self._commands[0].wake()
         elif self.over is None:
-            self._idle_since = self._loop.time()
+            self._idle_since = self._last_used_at
             self._set_idle_timer()
 
     def settled(self, command: "Command", result: ExecutionResult) -> ExecutionResult:
@@ -171,7 +171,7 @@ class LiveSession:
     def renew(self, idle_ms: int, lifetime_ms: int) -> None:
         """Begin a new idle period; ``lifetime_ms`` counts from when it was opened."""
         self.record = replace(self.record, idle_ms=idle_ms, lifetime_ms=lifetime_ms)
-        self._idle_since = self._loop.time()
+        self._idle_since = datetime.now(UTC)
         self._set_timers()
 
     def close(self, told: SessionEnded) -> None:
@@ -196,15 +196,14 @@ class LiveSession:
         if self._idle_timer is not None:
             self._idle_timer.cancel()
         reason = f"Nothing was run in it for {self.record.idle_ms} ms."
-        at = self._idle_since + self.record.idle_ms / 1000
-        self._idle_timer = self._loop.call_at(at, self._finish, self, "idle", reason)
+        self._idle_timer = self._loop.call_later(self.record.idle_ms / 1000, self._finish, self, "idle", reason)
 
     def _expires_at(self) -> datetime:
         """The end of its life, or sooner the end of its idle period."""
-        at = self._born + self.record.lifetime_ms / 1000
+        at = self.record.created_at + timedelta(milliseconds=self.record.lifetime_ms)
         if not self._commands:
-            at = min(at, self._idle_since + self.record.idle_ms / 1000)
-        return datetime.now(UTC) + timedelta(seconds=at - self._loop.time())
+            at = min(at, self._idle_since + timedelta(milliseconds=self.record.idle_ms))
+        return at
 
 
 class Command:

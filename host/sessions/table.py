@@ -15,6 +15,7 @@ from host.errors import (
     NothingCanServe,
     OwnedElsewhere,
     RequestError,
+    SessionNotServed,
     SessionsFull,
     StoreError,
     UnderstudyError,
@@ -196,8 +197,18 @@ class Sessions:
         """The first adapter on the switchboard that may keep it.
 
         Raises:
-            NothingCanServe: none may.
+            SessionNotServed: none keeps sessions of that language.
+            NothingCanServe: none that does is ready and upholds the policy.
         """
+        able = [
+            each.name for each in self._registry.adapters.values() if language in each.capabilities().session_languages
+        ]
+        if not able:
+            remedy = "`understudy doctor` says what is missing."
+            raise SessionNotServed(f"no adapter in use keeps sessions of {language}.", remedy=remedy)
+        if adapter in self._registry.adapters and adapter not in able:
+            remedy = f"Name one of {', '.join(able)}, or none."
+            raise SessionNotServed(f"adapter {adapter} keeps no sessions of {language}.", remedy=remedy)
         probe = ExecutionRequest(code="", language=language, policy=policy.name, adapter=adapter, session=session_id)
         choice = self._registry.choose(probe, policy, self._switchboard.lanes, self._checks)
         if not isinstance(choice.adapter, SessionAdapter):

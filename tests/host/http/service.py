@@ -16,6 +16,7 @@ class Scripted:
     """An adapter whose programs are four.
 
     ``1 + 1`` gives 2, ``"wait"`` waits until it is stopped, ``briefly`` takes half a second, the rest gives its inputs.
+    A session keeps nothing; ``"die"`` ends its process.
     """
 
     name = "scripted"
@@ -23,10 +24,11 @@ class Scripted:
     def __init__(self):
         self.began = asyncio.Event()
         self.stopped = asyncio.Event()
+        self.sessions = set()
 
     def capabilities(self):
-        levels = dict.fromkeys(ENFORCED_FIELDS, Enforcement.WALL)
-        return Capabilities(version="1", languages=("python",), enforcement=levels, files=True)
+        levels, spoken = dict.fromkeys(ENFORCED_FIELDS, Enforcement.WALL), ("python",)
+        return Capabilities(version="1", languages=spoken, session_languages=spoken, enforcement=levels, files=True)
 
     async def start(self, context):
         pass
@@ -50,6 +52,20 @@ class Scripted:
             await asyncio.sleep(0.5)
         value = 2 if request.code == "1 + 1" else request.inputs
         return ExecutionResult(status="succeeded", value=value, **shared)
+
+    async def open(self, session, language, policy):
+        self.sessions.add(session)
+
+    async def run(self, session, request, policy, emit):
+        if request.code == '"die"':
+            self.sessions.discard(session)
+        return await self.execute(request, policy, emit)
+
+    def alive(self, session):
+        return session in self.sessions
+
+    async def close(self, session):
+        self.sessions.discard(session)
 
     async def reap(self, dead_owners):
         return 0

@@ -15,6 +15,7 @@ from host.errors import (
     NothingCanServe,
     SessionEnded,
     SessionLost,
+    SessionNotServed,
     SessionsFull,
     UnknownAdapter,
     UnknownLanguage,
@@ -22,6 +23,7 @@ from host.errors import (
     UnknownSession,
     WidenedLimits,
 )
+from host.interface import CheckResult
 from host.models import Actor, Status
 
 
@@ -52,8 +54,8 @@ async def test_a_session_tells_what_it_is(host, run, seen):
         ({"lifetime_ms": 10**9}, WidenedLimits),
         ({"idle_ms": 0}, InvalidRequest),
         ({"id": "no such id"}, InvalidRequest),
-        ({"language": "bash"}, NothingCanServe),
-        ({"adapter": "placeholder"}, NothingCanServe),
+        ({"language": "bash"}, SessionNotServed),
+        ({"adapter": "placeholder"}, SessionNotServed),
     ],
 )
 async def test_what_cannot_be_opened_is_refused(host, fields, error):
@@ -63,10 +65,16 @@ async def test_what_cannot_be_opened_is_refused(host, fields, error):
     assert host.sessions() == ()
 
 
-async def test_where_no_adapter_may_keep_it_each_says_why(host):
-    """The refusal names every adapter's reason."""
-    with pytest.raises(NothingCanServe, match="live: it does not run bash"):
-        await host.open_session("bash")
+async def test_where_no_adapter_may_keep_it_each_says_why(running_host, adapter):
+    """An adapter that could, but is not ready, is named with its reason and its remedy."""
+
+    async def check():
+        return CheckResult(ok=False, reason="there is no room.", remedy="Make some.")
+
+    adapter.check = check
+    async with running_host() as host:
+        with pytest.raises(NothingCanServe, match=r"live: it is not ready: there is no room\. Make some\."):
+            await host.open_session("python")
 
 
 async def test_an_id_is_taken_once(host, adapter):
