@@ -11,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 
 from host.events import get_logger
 from host.host import Host, build_host
+from host.http.direct import Direct, DirectRoutes
 from host.http.docs import router as docs_router
 from host.http.guard import Gate, refuse_open_door
 from host.http.problems import FaultBoundary, install, responses
@@ -43,7 +44,7 @@ def create_app(settings: Settings | None = None, *, host: Host | None = None) ->
             yield
             return
         async with build_host(settings) as own:
-            _attach(app, own)
+            _attach(app, own, short)
             yield
 
     app = FastAPI(
@@ -57,21 +58,25 @@ def create_app(settings: Settings | None = None, *, host: Host | None = None) ->
     )
     app.state.started = time.monotonic()
     install(app)
+    short = DirectRoutes()
+    app.add_middleware(Direct, routes=short)
     keys = [key.get_secret_value() for key in settings.server.api_keys]
     app.add_middleware(Gate, keys=keys, max_request_bytes=settings.server.max_request_bytes)
     app.add_middleware(FaultBoundary)  # added last, so outermost
     if host is not None:
-        _attach(app, host)
+        _attach(app, host, short)
     return app
 
 
-def _attach(app: FastAPI, host: Host) -> None:
+def _attach(app: FastAPI, host: Host, short: DirectRoutes) -> None:
     """Give the application its host: the routes of all plugins, and the document that tells of them."""
     app.state.host = host
     app.include_router(docs_router)
     for spec in host.plugins.routes():
         try:
-            app.include_router(_router(spec, host))
+            router = _router(spec, host)
+            app.include_router(router)
+            short.add(router.routes)
         except Exception as error:  # noqa: BLE001 - isolated per plugin: reported, and the others go on
             host.plugins.drop("routes", spec.name, f"its routes {spec.name!r} failed: {type(error).__name__}: {error}")
             _log.error("routes_failed", routes=spec.name, exc_info=error)

@@ -1,14 +1,14 @@
 """``/v1/executions``: run, look up, list, cancel."""
 
 import asyncio
-import contextlib
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from host.errors import OwnedElsewhere, StoreError
 from host.host import Host
 from host.http import body, events
+from host.http.direct import direct
 from host.http.problems import AlreadyEnded, responses
 from host.http.views import ExecutionPage, ExecutionView, TheHost
 from host.models import ExecutionRequest, ExecutionResult, Status
@@ -17,6 +17,7 @@ __all__ = ["router"]
 
 router = APIRouter(tags=["executions"])
 _JSON = "application/json"
+_PATIENCE_S = 0.01
 _ID = Annotated[str, Path(description="the id of an execution", max_length=128)]
 
 
@@ -39,6 +40,7 @@ _ID = Annotated[str, Path(description="the id of an execution", max_length=128)]
         }
     },
 )
+@direct
 async def run(request: Request, host: TheHost) -> Response:
     """Run a program behind the best wall that is ready, and answer when it has ended.
 
@@ -66,24 +68,47 @@ def _hashed(execution: ExecutionRequest) -> None:
 
 async def _run_while_wanted(request: Request, host: Host, execution: ExecutionRequest) -> ExecutionResult | None:
     """Execute until it ends or the caller goes away; None where the caller did. Its record is written either way."""
-    run = asyncio.ensure_future(host.execute(execution))
-    gone = asyncio.ensure_future(_until_gone(request))
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - a coroutine runs in one
+    watch = _Watch(request, task)
     try:
-        await asyncio.wait((run, gone), return_when=asyncio.FIRST_COMPLETED)
-        if not run.done():
-            run.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await run
+        return await host.execute(execution)
+    except asyncio.CancelledError:
+        if watch.gone and task.uncancel() == 0:
             return None
-        return run.result()
+        raise
     finally:
-        gone.cancel()
-        run.cancel()  # where this call itself was cancelled
+        watch.end()
 
 
-async def _until_gone(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
+class _Watch:
+    """Cancels a task when the caller goes away. Most runs end before it is worth looking.
+
+    Attributes:
+        gone: whether the caller did.
+    """
+
+    def __init__(self, request: Request, task: "asyncio.Task[Any]") -> None:
+        self.gone = False
+        self._request = request
+        self._task = task
+        self._looking: asyncio.Task[None] | None = None
+        self._timer = asyncio.get_running_loop().call_later(_PATIENCE_S, self._begin)
+
+    def end(self) -> None:
+        """Look no longer."""
+        self._timer.cancel()
+        if self._looking is not None:
+            self._looking.cancel()
+
+    def _begin(self) -> None:
+        self._looking = asyncio.ensure_future(self._look())
+
+    async def _look(self) -> None:
+        while (await self._request.receive())["type"] != "http.disconnect":
+            pass
+        self.gone = True
+        self._task.cancel()
 
 
 @router.get(

@@ -6,6 +6,7 @@ page from anywhere may make it call ``localhost`` (DNS rebinding, cross-site req
 this machine's own.
 """
 
+import functools
 import hmac
 import ipaddress
 import re
@@ -28,6 +29,7 @@ OPEN_PATHS = frozenset({"/livez", "/readyz", "/health"})
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(?::(\d{1,5}))?")
 
 
+@functools.lru_cache(maxsize=256)
 def is_loopback(name: str) -> bool:
     """Whether a host name or address can only mean this machine."""
     name = name.strip("[]").lower()

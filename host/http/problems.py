@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from host.errors import RequestError, UnderstudyError
 
 __all__ = [
+    "EXPECTED",
     "AlreadyEnded",
     "BodyTooLarge",
     "FaultBoundary",
@@ -28,6 +29,7 @@ __all__ = [
     "NotReady",
     "Problem",
     "UnsupportedMediaType",
+    "answer",
     "install",
     "problem",
     "responses",
@@ -138,15 +140,27 @@ class _Document(Problem):
     model_config = ConfigDict(extra="allow")
 
 
+EXPECTED = (UnderstudyError, RequestValidationError, HTTPException)
+"""What an endpoint may raise to be answered with a problem; all else is a fault."""
+
+
 def install(app: FastAPI) -> None:
     """Make every error of ``app`` a problem."""
-    app.add_exception_handler(UnderstudyError, _ours)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _plain)
+    for kind in EXPECTED:
+        app.add_exception_handler(kind, answer)
 
 
-async def _ours(_: Request, error: Exception) -> Response:
-    assert isinstance(error, UnderstudyError)  # noqa: S101 - registered for nothing else
+async def answer(request: Request, error: Exception) -> Response:
+    """The problem for one of the expected errors."""
+    if isinstance(error, UnderstudyError):
+        return _ours(error)
+    if isinstance(error, RequestValidationError):
+        return _invalid(error)
+    assert isinstance(error, HTTPException)  # noqa: S101 - there are no others
+    return _plain(request, error)
+
+
+def _ours(error: UnderstudyError) -> Response:
     if error.status == 500:  # configuration, plugins: the text is for the operator, not for the caller
         return _fault(error)
     if error.status >= 500:
@@ -154,9 +168,8 @@ async def _ours(_: Request, error: Exception) -> Response:
     return problem(error.status, error.type, error.title, error.message, remedy=error.remedy)
 
 
-async def _invalid(_: Request, error: Exception) -> Response:
+def _invalid(error: RequestValidationError) -> Response:
     """What pydantic says of a body or of parameters."""
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for nothing else
     found = [FieldError.model_construct(pointer=_pointer(each["loc"]), detail=each["msg"]) for each in error.errors()]
     first = found[0]
     more = f", and {len(found) - 1} more" if len(found) > 1 else ""
@@ -171,9 +184,8 @@ def _pointer(location: Sequence[int | str]) -> str:
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 
-async def _plain(request: Request, error: Exception) -> Response:
+def _plain(request: Request, error: HTTPException) -> Response:
     """What Starlette raises by itself, or a plugin's route does."""
-    assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
     phrase = http.HTTPStatus(error.status_code).phrase if error.status_code in set(http.HTTPStatus) else "Error"
     token, title = _TITLES.get(error.status_code, (phrase.lower().replace(" ", "-"), phrase))
     headers = dict(error.headers or {})
