@@ -1,5 +1,6 @@
 """The host side of the SQL guest."""
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,6 +20,7 @@ SQL_FILES: Mapping[Path, str] = {
 }
 """The files of the SQL guest inside the wall, those of the Python guest among them."""
 
+_PRELOAD = ("sql.main", "_duckdb", "json", "decimal", "datetime")
 _SPARE_MEMORY_MB = 96  # DuckDB itself, before the first table
 _SPARE_PROCESSES = 2
 
@@ -34,6 +36,7 @@ class SqlGuest:
 
     def __init__(self, environments: Environments) -> None:
         self._environments = environments
+        self._launches: dict[tuple[str, ...], Launch] = {}
 
     def find(self) -> Runtime | Missing:
         """The Python that DuckDB runs in. Copies DuckDB into its guest environment where that was not done yet."""
@@ -55,14 +58,32 @@ class SqlGuest:
         )
 
     def launch(self, request: ExecutionRequest, policy: Policy, runtime: Runtime) -> Launch:
+        return dataclasses.replace(self._launch("run"), frame=self.frame(request, policy))
+
+    def open(self, policy: Policy, runtime: Runtime) -> Launch:
+        return self._launch("session")
+
+    def frame(self, request: ExecutionRequest, policy: Policy) -> bytes:
+        return request_frame(request, policy, memory_mb=policy.max_memory_mb)
+
+    def _launch(self, function: str) -> Launch:
+        """All but the frame; the same for every request.
+
+        Raises:
+            ValueError: DuckDB's guest environment is not there.
+        """
         environment = self._environments.get(SQL)
         if environment.site is None:
             raise ValueError("DuckDB is not ready for code to run on; build it with `understudy guests build sql`.")
-        return Launch(
-            argv=("sql.main", "run"),
-            frame=request_frame(request, policy, memory_mb=policy.max_memory_mb),
-            trees={**SQL_FILES, environment.site: SITE, **{Path(path): path for path in environment.libraries}},
-            in_process=True,
-            spare_processes=_SPARE_PROCESSES,
-            spare_memory_mb=_SPARE_MEMORY_MB,
-        )
+        key = (environment.built_at, function)
+        if key not in self._launches:
+            self._launches[key] = Launch(
+                argv=("sql.main", function),
+                frame=b"",
+                trees={**SQL_FILES, environment.site: SITE, **{Path(path): path for path in environment.libraries}},
+                in_process=True,
+                preload=_PRELOAD,
+                spare_processes=_SPARE_PROCESSES,
+                spare_memory_mb=_SPARE_MEMORY_MB,
+            )
+        return self._launches[key]

@@ -5,7 +5,11 @@ under their names; all other inputs are parameters ``$name`` and variables, ``ge
 after the other. The value is the result of the last one that returns rows, always as a Table, even where it is a single
 cell. Intervals come back as durations, a month as 30 days; times with a zone come back in UTC.
 
-Two ways in, as in the Python guest: ``run(frame, report_fd)`` and ``python -I -S -X utf8 -u /guest/sql/main.py``.
+In a session the database lives on: tables and variables stay (DuckDB takes a variable for a parameter that is not
+given), and an input with the name of a table replaces it.
+
+The ways in are those of the Python guest: ``run(frame, report_fd)``, ``session(read_fd, report_fd)``, ``warm()`` and
+``python -I -S -X utf8 -u /guest/sql/main.py``.
 """
 
 import os
@@ -17,11 +21,12 @@ if __name__ == "__main__":
 
     start()
 
-from python import channels, main, protocol, values
+from python import channels, main, protocol, sessions, values
+from python.forked import reseed
 
 from . import results, tables
 
-__all__ = ["run", "start"]
+__all__ = ["run", "session", "start", "warm"]
 
 _REACH_NOTHING = (
     "SET autoinstall_known_extensions = false",
@@ -30,12 +35,14 @@ _REACH_NOTHING = (
     "SET python_enable_replacements = false",
     "SET TimeZone = 'UTC'",
     "SET enable_external_access = false",
-    "SET lock_configuration = true",
 )
+_state = {"database": None}
 
 
 def start():
-    """Run the request on stdin; reports go to descriptor 3."""
+    """Run what comes on stdin; reports go to descriptor 3."""
+    if sys.argv[1:] == ["session"]:
+        session(os.dup(0), 3)
     frame = protocol.read_frame(0)
     main.end(lambda: _run(frame, 3))
 
@@ -45,14 +52,49 @@ def run(frame, report_fd):
     main.end(lambda: _run(protocol.parse(main.body_of(frame)), report_fd))
 
 
+def session(read_fd, report_fd):
+    """Run the commands that come as frames on ``read_fd``, which is not 0; end the process when there are no more."""
+    main.end(lambda: _session(read_fd, report_fd))
+
+
+def warm():
+    """Do all that depends on no request. What comes later is the same, and leaves out what was done."""
+    if _state["database"] is None:
+        reseed()
+        main.prime()
+        main.prepare()
+        _prime()
+        _state["database"] = _open()
+
+
+def _prime():
+    """Go once through what every run goes through, on a database that is gone then."""
+    database = _open()
+    _close_off(database, 16)
+    values.dumps(results.run_all(database, "SELECT 1 AS a", {}, 1000))
+    database.close()
+
+
 def _run(request, report_fd):
     main.check(request)
     main.prepare()
     report = channels.Report(report_fd, request["max_value_bytes"])
-    results.provide_time_zones()
-    import _duckdb as duckdb  # the package around it costs as much again and adds nothing that is needed here
+    return _obey(_database(request), request, report)
 
-    database = _connect(duckdb, request["memory_mb"])
+
+def _session(read_fd, report_fd):
+    main.prepare()
+    known = []
+
+    def obey(request, report):
+        if not known:
+            known.append(_database(request))
+        return _obey(known[0], request, report)
+
+    return sessions.serve(read_fd, report_fd, obey)
+
+
+def _obey(database, request, report):
     try:
         inputs = values.decode(request["inputs"])
         parameters = tables.load(database, inputs)
@@ -76,9 +118,19 @@ def _fail(report, kind, message, text, place):
     return 1
 
 
-def _connect(duckdb, memory_mb):
-    """A database in memory that holds to its memory, starts no threads and reaches no file, host or extension."""
-    config = {"memory_limit": f"{memory_mb}MB", "temp_directory": "", "threads": "1"}
+def _database(request):
+    """The database of a run or session, held to the memory of its first request."""
+    database = _state["database"] or _open()
+    _close_off(database, request["memory_mb"])
+    return database
+
+
+def _open():
+    """A database in memory that starts no threads and reaches no file, host or extension."""
+    import _duckdb as duckdb  # the package around it costs as much again and adds nothing that is needed here
+
+    results.provide_time_zones()
+    config = {"temp_directory": "", "threads": "1"}
     try:
         database = duckdb.connect(":memory:", config={**config, "async_threads": "0"})
     except duckdb.Error:  # before version 2 there are none
@@ -86,3 +138,9 @@ def _connect(duckdb, memory_mb):
     for statement in _REACH_NOTHING:
         database.execute(statement)
     return database
+
+
+def _close_off(database, memory_mb):
+    """From now on no setting can be changed."""
+    database.execute(f"SET memory_limit = '{int(memory_mb)}MB'")
+    database.execute("SET lock_configuration = true")

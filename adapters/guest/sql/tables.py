@@ -17,7 +17,7 @@ class InputError(ValueError):
 
 
 def load(database, inputs):
-    """Create the tables and variables; the parameters by name."""
+    """Create the tables and variables, in the place of what an earlier command made; the parameters by name."""
     made = {}
     for name, value in inputs.items():
         table = _as_table(name, value)
@@ -62,7 +62,9 @@ def _create(database, name, table):
         kind, converted = _column(f"column `{column}` of input `{name}`", values)
         parts.append(f"unnest($c{number}{'::' + kind + '[]' if kind else ''}) AS {quoted(column)}")
         parameters[f"c{number}"] = converted
-    _execute(database, f"CREATE TABLE {quoted(name)} AS SELECT {', '.join(parts)}", parameters, f"input `{name}`")
+    _execute(
+        database, f"CREATE OR REPLACE TABLE {quoted(name)} AS SELECT {', '.join(parts)}", parameters, f"input `{name}`"
+    )
 
 
 def _check_names(name, columns):

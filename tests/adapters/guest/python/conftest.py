@@ -98,31 +98,8 @@ def run_python(python_guest, tmp_path):
     return run
 
 
-FORKER = """
-import ctypes, os, signal, sys
-guest, sites, count, preload = sys.argv[1], *map(eval, sys.argv[2:5])
-sys.path[:] = [guest, *sys.path, *sites]
-for name in preload:
-    __import__(name)
-libc, number = ctypes.CDLL(None), {"x86_64": 56, "aarch64": 220}[os.uname().machine]
-frame = sys.stdin.buffer.read()
-for _ in range(count):
-    child = libc.syscall(number, signal.SIGCHLD, 0, 0, 0, 0)  # a clone: no hook of Python's or of the C library's runs
-    if child == 0:
-        from python import main
-        main.warm()
-        main.warm()
-        main.run(frame, 3)
-    status = os.waitpid(child, 0)[1]
-if os.WIFSIGNALED(status):
-    os.kill(os.getpid(), os.WTERMSIG(status))
-os._exit(os.WEXITSTATUS(status))
-"""
-"""Clones itself ``count`` times, as a launcher that has the guest imported; each clone warms up and runs the frame."""
-
-
 @pytest.fixture
-def run_warm(python_guest, tmp_path):
+def run_warm(python_guest, forker, tmp_path):
     """Run code in a clone that was warm before it saw the frame; otherwise as ``run_python``."""
 
     def run(
@@ -136,8 +113,8 @@ def run_warm(python_guest, tmp_path):
     ) -> Ended:
         frame = request_frame(ExecutionRequest(code=code, inputs=inputs or {}), policy, **extra)
         program = os.environ.get("UNDERSTUDY_TEST_PYTHON", sys.executable)
-        numbers = [str(python_guest), repr(sites), str(count), repr(preload)]
-        command = [program, "-I", "-S", "-X", "utf8", "-c", FORKER, *numbers]
+        words = [str(python_guest), "python.main", repr(sites), str(count), repr(preload)]
+        command = [program, "-I", "-S", "-X", "utf8", "-c", forker, *words]
         return run_bare(command, frame, tmp_path, policy.max_output_bytes, {"OPENBLAS_NUM_THREADS": "1"})
 
     return run
