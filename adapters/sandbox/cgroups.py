@@ -61,6 +61,8 @@ class Group:
             return
         for folder in self._folders:
             if (folder / "memory.limit_in_bytes").exists():
+                with contextlib.suppress(OSError):  # to raise the two, this one first; to lower them, the other
+                    _write(folder / "memory.memsw.limit_in_bytes", memory_bytes)
                 _write(folder / "memory.limit_in_bytes", memory_bytes)
                 with contextlib.suppress(FileNotFoundError):
                     _write(folder / "memory.memsw.limit_in_bytes", memory_bytes)

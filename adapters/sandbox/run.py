@@ -89,6 +89,11 @@ class Run:
         self._group: Group | None = None
         self.cause: Cause | None = None
 
+    @property
+    def pid(self) -> int:
+        """The launcher as this host sees it."""
+        return self._walled.pid
+
     def stop(self, cause: Cause) -> None:
         """Kill everything inside, as soon as there is something. The first cause counts."""
         if self.cause is None:

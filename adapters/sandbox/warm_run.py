@@ -46,6 +46,11 @@ class WarmRun:
         self._began = 0.0
         self.cause: Cause | None = None
 
+    @property
+    def pid(self) -> int:
+        """The program as this host sees it."""
+        return self._spare.pids()[1]
+
     def stop(self, cause: Cause) -> None:
         """End it. The first cause counts. The files of a program that its policy stopped still come out."""
         over = self._spare.ended.done() and cause not in (Cause.CANCELLED, Cause.OUTPUT)

@@ -3,12 +3,13 @@
 import asyncio
 import os
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from adapters.sandbox.adapter import SandboxAdapter
 from host.interface import AdapterContext, DisplayEvent, OutputEvent
@@ -39,11 +40,14 @@ class Bench:
 
     Attributes:
         adapter: it.
+        state: its folder.
+        owner: what it calls itself.
         events: what the last runs emitted.
     """
 
     adapter: SandboxAdapter
     state: Path
+    owner: str
     events: list[OutputEvent | DisplayEvent] = field(default_factory=list)
 
     async def run(self, code: str, language: str = "python", **more: Any) -> ExecutionResult:
@@ -56,14 +60,46 @@ class Bench:
         return await self.adapter.execute(request, policy, self.events.append)
 
 
+WAYS: dict[str, dict[str, Any]] = {
+    "warm": {"max_ready": 1},
+    "warm-watched": {"max_ready": 1, "cgroup": "off"},
+    "cold": {"warm": False},
+    "cold-watched": {"warm": False, "cgroup": "off"},
+}
+"""How programs run and who counts what they use: the kernel in control groups, or the host that watches."""
+
+
+class Benches:
+    """Started adapters by the name of their way."""
+
+    def __init__(self, folders: pytest.TempPathFactory) -> None:
+        self._folders = folders
+        self.started: dict[str, Bench] = {}
+
+    async def get(self, way: str) -> Bench:
+        """The adapter of that way."""
+        if way not in self.started:
+            self.started[way] = await start(self._folders.mktemp("state"), **WAYS[way])
+        return self.started[way]
+
+
 async def start(state: Path, **settings: Any) -> Bench:
     """Start an adapter, and be sure that it is ready."""
     adapter = SandboxAdapter()
-    await adapter.start(AdapterContext(settings, state, f"tests-{os.getpid()}"))
+    owner = f"tests-{os.getpid()}-{state.name}"
+    await adapter.start(AdapterContext(settings, state, owner))
     check = await adapter.check()
     if not check.ok:
         unavailable(f"{check.reason} {check.remedy}")
-    return Bench(adapter, state)
+    return Bench(adapter, state, owner)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One event loop for all tests here: an adapter belongs to the loop that it was started in."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents and asyncio.iscoroutinefunction(getattr(item, "function", None)):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
 @pytest.fixture(scope="session")
@@ -72,37 +108,33 @@ def start_bench() -> Any:
     return start
 
 
-@pytest.fixture(scope="session")
-def new_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Bench]]:
-    """Make adapters that are closed at the end."""
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def benches(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Benches]:
+    """Adapters that are started when a test wants them, and closed at the end."""
     if platform.system() != "Linux":
         unavailable("the local wall needs Linux")
-    made: list[Bench] = []
-
-    def new(**settings: Any) -> Bench:
-        made.append(asyncio.run(start(tmp_path_factory.mktemp("state"), **settings)))
-        return made[-1]
-
-    yield new
-    for bench in made:
-        asyncio.run(bench.adapter.aclose())
+    made = Benches(tmp_path_factory)
+    yield made
+    for bench in made.started.values():
+        await bench.adapter.aclose()
 
 
-@pytest.fixture(scope="session")
-def by_default(new_bench: Callable[..., Bench]) -> Bench:
-    """With what this machine has: control groups where they can be made."""
-    return new_bench()
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def by_default(benches: Benches) -> Bench:
+    """With what this machine has: control groups where they can be made, sandboxes that are ready ahead of demand."""
+    return await benches.get("warm")
 
 
-@pytest.fixture(scope="session")
-def watched(new_bench: Callable[..., Bench]) -> Bench:
-    """Without control groups: the host counts."""
-    return new_bench(cgroup="off")
+@pytest.fixture(params=WAYS.values(), ids=list(WAYS))
+def settings(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """The settings of each way, for tests that start an adapter themselves."""
+    found: dict[str, Any] = request.param
+    return found
 
 
-@pytest.fixture(params=["by_default", "watched"])
-def bench(request: pytest.FixtureRequest) -> Bench:
-    """Both ways of counting, one after the other."""
-    found: Bench = request.getfixturevalue(request.param)
+@pytest_asyncio.fixture(params=list(WAYS), loop_scope="session")
+async def bench(request: pytest.FixtureRequest, benches: Benches) -> Bench:
+    """Every way of running and of counting, one after the other."""
+    found = await benches.get(request.param)
     found.events.clear()
     return found

@@ -88,7 +88,7 @@ async def test_a_wall_that_cannot_be_built_is_an_error_of_the_wall(by_default, t
         with pytest.raises(AdapterError, match="gone") as caught:
             await adapter.execute(ExecutionRequest(code="", language="broken"), POLICY, lambda event: None)
         assert not caught.value.may_have_started
-        assert not adapter._runs
+        assert not adapter._engine._runs
     finally:
         await adapter.aclose()
 

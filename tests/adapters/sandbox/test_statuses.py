@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from adapters.sandbox.cgroups import owner_tag
 from adapters.sandbox.strays import find_strays
 from host.models import Status
 
@@ -199,7 +200,7 @@ async def test_cancel(bench):
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
-    assert not bench.adapter._runs
+    assert not bench.adapter._engine._runs
 
 
 async def test_cancel_before_the_program_starts(bench):
@@ -211,8 +212,8 @@ async def test_cancel_before_the_program_starts(bench):
         with pytest.raises(asyncio.CancelledError) as caught:
             await running
         assert caught.value.__cause__ is None
-        assert not bench.adapter._runs
-        assert not find_strays(bench.adapter._label)
+        assert not bench.adapter._engine._runs
+        assert bench.adapter._engine.keeps_warm or not find_strays(owner_tag(bench.owner))
 
 
 async def test_many_at_once(bench):
