@@ -43,8 +43,8 @@ check: dev ## lint, format, types, import contracts
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: dev wall ## how fast it is
-	@$(BIN)/python -m benchmarks
+bench: dev wall ## how fast it is, side by side with what else there is; ARGS=--strict holds it to its bounds
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 lock: ## bring the lock files in line with pyproject.toml; needs uv; ARGS=--upgrade takes newer releases
 	@scripts/lock $(ARGS)

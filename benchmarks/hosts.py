@@ -16,7 +16,7 @@ async def started(state_dir: Path, **overrides: Any) -> AsyncIterator[Host]:
 
     Args:
         state_dir: a folder of its own.
-        overrides: settings by dotted name, with ``__`` for the dot.
+        overrides: settings by dotted name, with ``__`` for the dot; or what else ``build_host`` takes.
     """
     settings = load_settings(environ={}, overrides={"state_dir": str(state_dir), "plugins.entry_points": False})
     async with build_host(settings, **overrides) as host:

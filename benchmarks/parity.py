@@ -8,17 +8,20 @@ takes longer than the policy could bear on a busy machine, and one that needs a 
 import ast
 import asyncio
 import itertools
+import re
 import tempfile
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import corpora
+from benchmarks import corpora, page
 from benchmarks.corpora import Case
 from benchmarks.hosts import require, started
 from benchmarks.plain import Outcome, Plain, digests, error_type, normal
 from benchmarks.report import Report
+from benchmarks.table import Grid
 from host import ExecutionRequest, ExecutionResult, Host, values
 from host.models import File
 
@@ -29,6 +32,7 @@ _PLAIN_WITHIN_S = 4.0
 _AGAIN = 4
 _LEAST_AGREEING = 1000
 _SHOWN = 60
+_CARETS = re.compile(r"^ *[~^]+$", re.MULTILINE)
 _LEFT_OUT = {"varies": "vary on plain CPython", "slow": "too slow", "needs": "need a package"}
 _REASONS = (
     ("libtk", "Tk wants a screen, and is not shown inside"),
@@ -61,6 +65,8 @@ class Finding:
 def run(report: Report, rounds: int) -> None:
     """Compare every case of every corpus that is there; ``rounds`` means nothing here."""
     asyncio.run(_run(report, corpora.folder()))
+    if len(report.data["corpora"]) == len(corpora.CORPORA):
+        page.write("parity", _markdown(report.data["corpora"]))
 
 
 async def _run(report: Report, folder: Path) -> None:
@@ -119,9 +125,16 @@ async def compare(case: Case, host: Host, plain: Plain) -> Finding:
         if again is None or first.differs_in(again):
             return Finding(case.name, "varies", detail="seen on a further run")
     detail = "; ".join([_difference(name, first, walled) for name in differing] + ([] if same else ["value"]))
-    seen = f"{case.name} {result.stderr}"
-    reason = next((reason for sign, reason in _REASONS if sign in seen), "")
+    reason = _reason(case, first, walled) if differing else ""
     return Finding(case.name, "differs", detail=f"{result.status} {result.reason} | {detail}", reason=reason)
+
+
+def _reason(case: Case, plain: Outcome, walled: Outcome) -> str:
+    """Why they differ, where that is known; else ""."""
+    if plain.differs_in(walled) == ["stderr"] and _CARETS.sub("", plain.stderr) == _CARETS.sub("", walled.stderr):
+        return "CPython's module traceback puts the carets elsewhere than its printer if a line ends in blanks"
+    seen = f"{case.name} {walled.stderr}"
+    return next((reason for sign, reason in _REASONS if sign in seen), "")
 
 
 def _ended(outcome: Outcome) -> str:
@@ -179,3 +192,13 @@ def _tell(report: Report, name: str, findings: list[Finding]) -> None:
     counted["differing"] = {each.case: {"reason": each.reason, "detail": each.detail} for each in differing}
     counted["varying"] = [finding.case for finding in findings if finding.verdict == "varies"]
     report.data.setdefault("corpora", {})[name] = counted
+
+
+def _markdown(counted: Mapping[str, Any]) -> str:
+    """The counts as a table, and every difference with its reason."""
+    keys = ("cases", "agrees", "differs", *_LEFT_OUT, "values")
+    head = ["corpus", "programs", "agree", "differ", *_LEFT_OUT.values(), "values compared"]
+    grid = Grid(head, [[name, *(str(each[key]) for key in keys)] for name, each in counted.items()])
+    differing = {name: why for each in counted.values() for name, why in each["differing"].items()}
+    listed = [f"* `{name}`: {why['reason'] or why['detail']}." for name, why in differing.items()]
+    return "\n".join([grid.markdown(), "", "What differs:" if listed else "Nothing differs.", "", *listed])
