@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from host.testing import missing
+
 
 @pytest.fixture(autouse=True)
 def _scrubbed_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -18,6 +20,14 @@ def _scrubbed_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pyt
         if name.startswith("UNDERSTUDY_"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("UNDERSTUDY_STATE_DIR", str(tmp_path_factory.getbasetemp() / "state"))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """What a test is marked to need is a program on the path."""
+    for mark in item.iter_markers("needs"):
+        for program in mark.args:
+            if shutil.which(program) is None:
+                missing(f"{program} is not on this machine; `.ci/run` installs it")
 
 
 @pytest.fixture
@@ -47,7 +57,7 @@ ORDINARY_USER = 64_999
 def as_ordinary_user():
     """For root: runs Python as a user without privileges. The checkout shows as /mnt/checkout."""
     if shutil.which("unshare") is None:
-        pytest.skip("unshare is missing: apt-get install util-linux")
+        missing("unshare is missing: apt-get install util-linux")
     state = Path(tempfile.mkdtemp(prefix="understudy-tests-", dir="/tmp"))
     os.chown(state, ORDINARY_USER, ORDINARY_USER)
     environment = {

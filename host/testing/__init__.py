@@ -7,8 +7,9 @@ import pytest
 
 pytest.register_assert_rewrite("host.testing.suite")
 
-from host.testing.program import Program  # noqa: E402 - after the rewrite is registered
+from host.testing.missing import missing  # noqa: E402 - after the rewrite is registered
+from host.testing.program import Program  # noqa: E402
 from host.testing.programs import PAIRS, PROGRAMS, Pair, programs_for  # noqa: E402
 from host.testing.suite import AdapterConformance  # noqa: E402
 
-__all__ = ["PAIRS", "PROGRAMS", "AdapterConformance", "Pair", "Program", "programs_for"]
+__all__ = ["PAIRS", "PROGRAMS", "AdapterConformance", "Pair", "Program", "missing", "programs_for"]

@@ -4,7 +4,6 @@
 
 import asyncio
 import fnmatch
-import os
 import re
 import tempfile
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from host.models import ExecutionRequest, ExecutionResult, Status
 from host.policy import ENFORCED_FIELDS, Enforcement, FileSystemAccess, Policy
 from host.testing.bench import Bench, Recorder
 from host.testing.cases import ENDLESS, GREETINGS, SLOW_CHARACTERS, cases_for, learn
+from host.testing.missing import missing
 from host.testing.program import Program
 from host.testing.programs import Pair
 from host.testing.through_host import run_through_host
@@ -90,11 +90,11 @@ class AdapterConformance:
             cls.bench = Bench(cls.make_adapter, Path(cls._state.name), cls.settings, _OWNER)
         except AdapterError as error:
             cls._state.cleanup()
-            cls._not_ready(str(error))
+            missing(f"the adapter is not ready on this machine: {error}")
         check = cls.bench.run(cls.bench.adapter.check())
         if not check.ok:
             cls.teardown_class()
-            cls._not_ready(f"{check.reason} {check.remedy}".strip())
+            missing(f"the adapter is not ready on this machine: {check.reason} {check.remedy}".strip())
         cls.claims = cls.bench.adapter.capabilities()
         if cls.claims.runs_code:
             cls._warm_up()
@@ -106,12 +106,6 @@ class AdapterConformance:
         left = {pid: name for pid, name in look().processes.items() if pid not in cls._others}
         cls._state.cleanup()
         assert not left or not cls.__dict__.get("claims"), f"processes outlive aclose: {left}"
-
-    @staticmethod
-    def _not_ready(reason: str) -> None:
-        if os.environ.get("CI", "").lower() in ("1", "true", "yes"):
-            pytest.fail(f"the adapter is not ready on this machine, and CI is set: {reason}")
-        pytest.skip(f"the adapter is not ready on this machine: {reason}")
 
     @classmethod
     def _warm_up(cls) -> None:

@@ -1,10 +1,6 @@
 """What validation says of Bash."""
 
-import shutil
-
 import pytest
-
-needs_bash = pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
 
 
 @pytest.mark.parametrize(
@@ -47,7 +43,7 @@ async def test_tricks_are_warned_of(validate, code, rule):
     assert (rule, "info") in [(risk.rule, risk.severity) for risk in (await validate(code, "bash", "standard")).risks]
 
 
-@needs_bash
+@pytest.mark.needs("bash")
 @pytest.mark.parametrize(("code", "line"), [("if then fi", 1), ("echo 'abc", 1), ("x=$(", 1), ("a\nb )", 2)])
 async def test_what_bash_itself_cannot_parse_is_the_programs_own_failure(validate, code, line):
     """Bash is asked, so the line is the one that Bash would name."""
@@ -56,7 +52,7 @@ async def test_what_bash_itself_cannot_parse_is_the_programs_own_failure(validat
     assert verdict.error.line == line
 
 
-@needs_bash
+@pytest.mark.needs("bash")
 async def test_what_only_bash_can_read_is_no_syntax_error(validate):
     """The grammar lacks ``<>``: under a list that is denied with its reason, without one it runs with a warning."""
     code = "exec 3<>/dev/tcp/192.0.2.1/80"
@@ -68,7 +64,7 @@ async def test_what_only_bash_can_read_is_no_syntax_error(validate):
     assert {risk.severity for risk in standard.risks} == {"warn"}
 
 
-@needs_bash
+@pytest.mark.needs("bash")
 async def test_asking_bash_runs_nothing(validate, tmp_path):
     """The second opinion parses and does not execute, whatever the script begins with."""
     flag = tmp_path / "ran"

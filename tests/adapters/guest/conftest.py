@@ -21,6 +21,7 @@ from adapters.guest.protocol import FrameError, unpack
 from host.canonical import canonical_wire
 from host.models import ExecutionRequest
 from host.policy import Policy
+from host.testing import missing
 from host.values import Image, Opaque, Table, decode, encode
 
 
@@ -57,8 +58,7 @@ def found(guest: Guest) -> Runtime:
     """The guest's runtime, or a skip (on a machine that must have everything: a failure)."""
     runtime = guest.find()
     if isinstance(runtime, Missing):
-        message = f"{runtime.reason}; {runtime.remedy}"
-        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
+        missing(f"{runtime.reason}; {runtime.remedy}")
     return runtime
 
 

@@ -1,6 +1,5 @@
 """JavaScript, TypeScript, Bash and Elixir inside the local wall, where there is no /proc, no /etc and little else."""
 
-import shutil
 from decimal import Decimal
 
 import pytest
@@ -9,6 +8,7 @@ from adapters.sandbox.adapter import SandboxAdapter
 from host.interface import AdapterContext, discard
 from host.models import ExecutionRequest, File, Status
 from host.policy import Policy
+from host.testing import missing
 
 STRICT = Policy(name="strict", max_execution_time=20_000, max_cpu_time=20_000)
 STANDARD = Policy(
@@ -19,7 +19,7 @@ STANDARD = Policy(
     file_system_access="sandboxed",
 )
 
-pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
+pytestmark = pytest.mark.needs("bwrap")
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ async def run(tmp_path):
 
     async def execute(language, code, policy=STRICT, **inputs):
         if language not in adapter.capabilities().languages:
-            pytest.skip(f"{language} is not installed")
+            missing(f"{language} is not installed")
         files = (File(path="a.txt", content=b"from the file"),) if policy is STANDARD else ()
         request = ExecutionRequest(code=code, language=language, inputs=inputs, files=files)
         return await adapter.execute(request, policy, discard)

@@ -20,6 +20,7 @@ from adapters.guest.environments import SITE, Environments, GuestEnvironmentErro
 from adapters.guest.python.host import PythonGuest
 from host.models import ExecutionRequest
 from host.policy import Policy
+from host.testing import missing
 
 
 @pytest.fixture
@@ -194,9 +195,10 @@ def test_the_python_runtime_is_whole(environments):
         assert not (stdlib / name).is_dir() or str(stdlib / name) in runtime.masked
 
 
-@pytest.mark.skipif(not Path("/usr/bin/python3").exists(), reason="no system Python")
 def test_another_interpreter_can_be_used(environments):
     """A guest on another interpreter is started as a program of its own."""
+    if not Path("/usr/bin/python3").exists():
+        missing("the system has no Python: apt-get install python3")
     guest = PythonGuest(environments, Path("/usr/bin/python3"))
     runtime = guest.find()
     launch = guest.launch(ExecutionRequest(code="1"), Policy(name="p"), runtime)

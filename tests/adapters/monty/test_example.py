@@ -7,6 +7,7 @@ import pytest
 
 from host import build_host
 from host.models import ExecutionRequest, Status
+from host.testing import missing
 from host.values import loads
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -24,7 +25,7 @@ async def test_quote(state_dir, adapter) -> None:
     disabled = {} if adapter == "sandbox" else {"adapters__sandbox__enabled": False}
     async with build_host(state_dir=state_dir, **disabled) as host:
         if adapter not in host.switchboard.current:
-            pytest.skip(f"{adapter} is not ready on this machine: {host.checks.get(adapter)}")
+            missing(f"{adapter} is not ready on this machine: {host.checks.get(adapter)}")
         result = await host.execute(request)
         spoken = host.spoken_sentence(result)
     assert result.status is Status.SUCCEEDED, result.reason

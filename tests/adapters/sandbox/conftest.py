@@ -15,6 +15,7 @@ from adapters.sandbox.adapter import SandboxAdapter
 from host.interface import AdapterContext, DisplayEvent, OutputEvent
 from host.models import ExecutionRequest, ExecutionResult
 from host.policy import FileSystemAccess, Policy
+from host.testing import missing
 
 POLICY = Policy(
     name="test",
@@ -25,13 +26,6 @@ POLICY = Policy(
     max_file_bytes=4 << 20,
     max_files=64,
 )
-
-
-def unavailable(reason: str) -> None:
-    """A missing engine is a skip on a laptop and a failure where ``CI`` is set."""
-    if os.environ.get("CI", "").lower() in ("1", "true", "yes"):
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 @dataclass
@@ -90,7 +84,7 @@ async def start(state: Path, **settings: Any) -> Bench:
     await adapter.start(AdapterContext(settings, state, owner))
     check = await adapter.check()
     if not check.ok:
-        unavailable(f"{check.reason} {check.remedy}")
+        missing(f"{check.reason} {check.remedy}")
     return Bench(adapter, state, owner)
 
 
@@ -112,7 +106,7 @@ def start_bench() -> Any:
 async def benches(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Benches]:
     """Adapters that are started when a test wants them, and closed at the end."""
     if platform.system() != "Linux":
-        unavailable("the local wall needs Linux")
+        missing("the local wall needs Linux")
     made = Benches(tmp_path_factory)
     yield made
     for bench in made.started.values():

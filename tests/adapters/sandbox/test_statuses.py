@@ -8,6 +8,7 @@ import pytest
 from adapters.sandbox.cgroups import owner_tag
 from adapters.sandbox.strays import find_strays
 from host.models import Status
+from host.testing import missing
 
 
 async def test_a_value_comes_back_typed(bench):
@@ -238,7 +239,7 @@ async def test_many_at_once(bench):
 async def test_every_language(bench, language, code):
     """Each language that is found runs behind the same wall."""
     if language not in bench.adapter.capabilities().languages:
-        pytest.skip(f"{language} is not on this machine")
+        missing(f"{language} is not on this machine")
     result = await bench.run(code, language, inputs={"n": 21}, max_memory_mb=256)
     assert result.status is Status.SUCCEEDED, result
     assert "42" in json.dumps(result.model_dump(mode="json")["value"])

@@ -1,7 +1,6 @@
 """JavaScript and TypeScript programs as bare processes: their value, their errors, their ends, what they may import."""
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -281,7 +280,7 @@ def test_long_code_runs_all_the_same(js):
     assert js(f"{padding} import fs from 'node:path'; const result = fs.sep;").value == "/"
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+@pytest.mark.needs("node")
 @pytest.mark.parametrize(
     ("code", "report"),
     [
