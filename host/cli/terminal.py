@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any, TextIO
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["EscapeStripper", "complain", "console", "joined", "print_json", "printable", "waiting"]
+__all__ = ["EscapeStripper", "complain", "console", "joined", "print_event", "print_json", "printable", "waiting"]
 
 _SEQUENCE = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor moves
-    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)"  # OSC, DCS and kin: titles, clipboard
+    # OSC, DCS and kin: titles, clipboard; CAN and the next ESC end them too
+    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x18\x1b\x9c]*+(?:\x07|\x1b\\|\x9c|\x18|(?=\x1b[^\\]))"
+    r"|(?P<open>(?:(?:\x1b\[|\x9b)[0-?]*[ -/]*"  # one of these that has not ended yet
+    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x18\x1b\x9c]*+\x1b?|\x1b[ -/]*)\Z)"
     r"|\x1b[ -/]*[0-Z\\^-~]"  # the short ones
 )
-_UNFINISHED = re.compile(r"(?:\x1b|[\x90\x98\x9b\x9d-\x9f])[^\x07\x9c]*\Z")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _HELD_BACK = 4096  # an escape sequence that has not ended after so many characters is none
 
@@ -31,13 +33,20 @@ class EscapeStripper:
 
     def feed(self, text: str) -> str:
         """What can be shown now. The beginning of a sequence waits for its end."""
-        text = _SEQUENCE.sub("", self._held + text)
-        self._held = ""
-        unfinished = _UNFINISHED.search(text) or re.search(r"\r\Z", text)
-        if unfinished and len(text) - unfinished.start() <= _HELD_BACK:
-            self._held = text[unfinished.start() :]
-            text = text[: unfinished.start()]
+        text, self._held = self._held + text, ""
+        text = _SEQUENCE.sub(self._removed, text)
+        if text.endswith("\r"):  # perhaps of a line end
+            text, self._held = text[:-1], "\r" + self._held
         return _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+    def _removed(self, sequence: re.Match[str]) -> str:
+        """What stands in a sequence's place. One that is still open, and last, waits for its end."""
+        if sequence["open"] is None:
+            return ""
+        if len(sequence[0]) > _HELD_BACK:
+            return sequence[0]
+        self._held = sequence[0]
+        return ""
 
     def flush(self) -> str:
         """What was held back, without its control characters."""
@@ -71,6 +80,13 @@ def print_json(data: Any) -> None:
     """One JSON document on stdout, in ASCII: nothing in it can steer a terminal."""
     text = json.dumps(data, ensure_ascii=True, allow_nan=False, indent=2 if sys.stdout.isatty() else None)
     sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def print_event(seq: int, name: str, data: Any) -> None:
+    """One event of an execution as a line of JSON on stdout, at once."""
+    line = json.dumps({"seq": seq, "event": name, "data": data}, ensure_ascii=True, allow_nan=False)
+    sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
 

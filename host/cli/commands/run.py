@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import json
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -17,11 +18,12 @@ from host.cli.options import CodeOption, FileArgument, JsonOption, LanguageOptio
 from host.cli.reading import caller, guess_language, invalid, read_code, read_files, read_inputs, read_limits
 from host.cli.session import session
 from host.cli.showing import LiveOutput, save_files, show_result
-from host.cli.terminal import complain, console, print_json, printable, waiting
+from host.cli.terminal import complain, console, print_event, print_json, printable, waiting
 from host.host import Host, build_host
-from host.interface import discard
+from host.interface import DisplayEvent, OutputEvent
 from host.logs import set_up_logs
 from host.models import ExecutionRequest, ExecutionResult
+from host.streams import FinishedEvent, StreamEvent
 
 __all__ = ["run"]
 
@@ -46,9 +48,15 @@ def run(
         Path | None, typer.Option("--out", metavar="DIR", help="Where files that come out are saved.")
     ] = None,
     execution_id: Annotated[str | None, typer.Option("--id", help="An id of your own for the record.")] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Show output as it comes; with --json, each event as a line.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> int:
     """Run a program behind the best wall that is ready.
+
+    What it writes is shown as it comes. With --json the answer is the result alone; with --follow --json it is a line
+    for each event, the last one the result.
 
     Exit codes: 0 it succeeded, 1 it failed, 2 bad usage, 3 denied, 4 a limit or a signal ended it, 5 nothing could run
     it, 6 the wall failed, 70 a fault of understudy, 130 cancelled.
@@ -65,7 +73,7 @@ def run(
         "actor": caller(),
         **({"id": execution_id} if execution_id is not None else {}),
     }
-    return asyncio.run(_run({**asked, "language": language}, out, as_json=as_json))
+    return asyncio.run(_run({**asked, "language": language}, out, as_json=as_json, follow=follow))
 
 
 def _language_of(file: str | None) -> str:
@@ -78,7 +86,7 @@ def _language_of(file: str | None) -> str:
         return guess_language(file, plugins.languages())
 
 
-async def _run(asked: dict[str, object], out: Path | None, *, as_json: bool) -> int:
+async def _run(asked: dict[str, object], out: Path | None, *, as_json: bool, follow: bool) -> int:
     settings = session().settings()
     set_up_logs(settings.logs)
     with waiting("Starting", quiet=as_json) as ready:
@@ -88,19 +96,26 @@ async def _run(asked: dict[str, object], out: Path | None, *, as_json: bool) -> 
                 request = ExecutionRequest.model_validate(asked)
             except ValidationError as error:
                 raise invalid(error, "the request") from None
-            result = await _execute(host, request, as_json=as_json)
+            result = await _execute(host, request, as_json=as_json, follow=follow)
             if result is None:
                 complain("Cancelled before the program was started.")
                 return CANCELLED
-            _answer(host, result, out, as_json=as_json)
+            _answer(host, result, out, as_json=as_json, follow=follow)
             return exit_code_for_status(result.status)
 
 
-async def _execute(host: Host, request: ExecutionRequest, *, as_json: bool) -> ExecutionResult | None:
+async def _execute(host: Host, request: ExecutionRequest, *, as_json: bool, follow: bool) -> ExecutionResult | None:
     """The result; None where Ctrl-C came before the program was started."""
     with waiting("Running", quiet=as_json) as stop_waiting:
         live = LiveOutput(stop_waiting)
-        task = asyncio.ensure_future(host.execute(request, discard if as_json else live))
+
+        def show(each: StreamEvent) -> None:
+            if as_json and follow:
+                print_event(each.seq, each.name, json.loads(each.json()))
+            elif not as_json and isinstance(each.event, OutputEvent | DisplayEvent):
+                live(each.event)
+
+        task = asyncio.ensure_future(_told(host, request, show))
         with _signals_cancel(host, request.id, task):
             try:
                 result = await task
@@ -109,6 +124,15 @@ async def _execute(host: Host, request: ExecutionRequest, *, as_json: bool) -> E
     if not as_json:
         live.finish(result)
     return result
+
+
+async def _told(host: Host, request: ExecutionRequest, show: Callable[[StreamEvent], None]) -> ExecutionResult:
+    """Show each event as it comes; the result at the end. Where showing fails, the program is stopped."""
+    async with contextlib.aclosing(host.stream(request)) as events:
+        async for each in events:
+            show(each)
+    assert isinstance(each.event, FinishedEvent)  # noqa: S101 - the last event is one
+    return each.event.result
 
 
 @contextlib.contextmanager
@@ -134,10 +158,11 @@ def _signals_cancel(host: Host, execution_id: str, task: "asyncio.Task[Execution
             loop.remove_signal_handler(number)
 
 
-def _answer(host: Host, result: ExecutionResult, out: Path | None, *, as_json: bool) -> None:
+def _answer(host: Host, result: ExecutionResult, out: Path | None, *, as_json: bool, follow: bool) -> None:
     saved = save_files(result, out) if result.files else []
     if as_json:
-        print_json(result.model_dump(mode="json"))
+        if not follow:  # else it was the last event
+            print_json(result.model_dump(mode="json"))
         return
     show_result(result, host.spoken_sentence(result), host.settings.adapters.prefer)
     for sentence in saved:

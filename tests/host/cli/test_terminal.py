@@ -4,7 +4,7 @@ import itertools
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from host.cli.terminal import EscapeStripper, print_json, printable
@@ -27,6 +27,7 @@ ESC = "\x1b"
         ("real\rfake", "real\nfake"),
         ("dos\r\nline", "dos\nline"),
         ("back\x08\x08space\x07\x00", "backspace"),
+        (f"{ESC}]0;title{ESC}[31mred", "red"),
         (f"open end {ESC}]0;never closed", "open end ]0;never closed"),
         ("tab\tand\nnewline, ünïcödé 🎭", "tab\tand\nnewline, ünïcödé 🎭"),
     ],
@@ -36,9 +37,14 @@ def test_escape_sequences_are_removed(raw, shown):
     assert printable(raw) == shown
 
 
-TEXT = st.text(alphabet=st.sampled_from([*"ab[]0;m\\\r\n\t\x07", ESC, "\x9b", "\x9c", "\x9d", "\x90"]), max_size=60)
+TEXT = st.text(
+    alphabet=st.sampled_from([*"ab[]0;m\\\r\n\t\x07", *"P \x18", ESC, "\x9b", "\x9c", "\x9d", "\x90"]), max_size=60
+)
 
 
+@example(text="\x9b\x90\x07[", cuts=[3])
+@example(text="\x9e\x9ba]\x9e \x07", cuts=[2, 6])
+@example(text=f"{ESC}P1\x9c]", cuts=[3])
 @given(text=TEXT, cuts=st.lists(st.integers(0, 60), max_size=4))
 def test_pieces_are_cleaned_like_the_whole(text, cuts):
     """However output is cut, no control character but newline and tab gets through, and the text is the same."""
