@@ -24,6 +24,7 @@ def commands() -> Iterator[CommandSpec]:
     """The commands, in the order of the help."""
     folder = "host.cli.commands"
     yield CommandSpec("run", f"{folder}.run:run", "Run a program behind the best wall that is ready.")
+    yield CommandSpec("repl", f"{folder}.repl:repl", "Type commands into an interpreter that stays alive.")
     yield CommandSpec(
         "validate", f"{folder}.validate:validate", "Say what is wrong with a program, without running it."
     )

@@ -26,6 +26,7 @@ def history(
     language: Annotated[str | None, typer.Option("--language", "-l", help="Only this language.")] = None,
     adapter: Annotated[str | None, typer.Option("--adapter", help="Only this adapter.")] = None,
     actor: Annotated[str | None, typer.Option("--actor", help="Only what this actor asked for.")] = None,
+    of_session: Annotated[str | None, typer.Option("--session", help="Only the commands of this session.")] = None,
     before: Annotated[str | None, typer.Option("--before", help="Go on from the `next` of an earlier page.")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -34,7 +35,13 @@ def history(
     async def ask() -> Page:
         async with _store(quiet=as_json) as store:
             return await store.list(
-                limit=limit, before=before, status=status, language=language, adapter=adapter, actor=actor
+                limit=limit,
+                before=before,
+                status=status,
+                language=language,
+                adapter=adapter,
+                actor=actor,
+                session=of_session,
             )
 
     page = asyncio.run(ask())

@@ -87,7 +87,6 @@ async def test_the_whole_request_of_the_contract_is_taken(client):
         ({"code": "1", "language": "cobol"}, "unknown-language"),
         ({"code": "1", "adapter": "nope"}, "unknown-adapter"),
         ({"code": "1", "limits": {"max_memory_mb": 129}}, "widened-limits"),
-        ({"code": "1", "session": "s"}, "not-supported-yet"),
         ({"code": "1", "idempotency_key": "k"}, "not-supported-yet"),
         ({}, "invalid-request"),
         ({"code": 1}, "invalid-request"),
