@@ -1,22 +1,18 @@
 """Loading plugins, and calling their hooks under the three failure rules.
 
-pluggy registers and verifies; the calls are ours, because pluggy ends a whole hook call at the first exception, while
-here one broken plugin must not take the others with it. What is dropped is kept as a ``BrokenPlugin`` and shown by
-``understudy plugins``.
+The calls are ours, because pluggy ends a whole hook call at the first exception, while here one broken plugin must not
+take the others with it.
 
 This module imports nothing heavy: the CLI's help goes through it.
 """
 
 import importlib
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Iterable, Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import pluggy
-
-from host import hookspecs
 from host.errors import PluginError, UnderstudyError
+from host.registrations import BrokenPlugin, LoadedPlugin, Registrations
 from host.specs import AdapterSpec, CheckSpec, CommandSpec, LanguageSpec, RouteSpec
 
 if TYPE_CHECKING:
@@ -32,38 +28,6 @@ BUILT_IN = ("host.builtin", "adapters.plugin", "policies.plugin", "readiness.plu
 ENTRY_POINT_GROUP = "understudy"
 
 _Spec = TypeVar("_Spec")
-
-
-@dataclass(frozen=True, slots=True)
-class LoadedPlugin:
-    """A plugin in use: its name, the distribution that brought it, the hooks it implements."""
-
-    name: str
-    distribution: str
-    version: str
-    hooks: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class BrokenPlugin:
-    """A plugin, or a contribution of one, that was dropped, and why."""
-
-    name: str
-    distribution: str
-    version: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """One plugin's implementation of one hook."""
-
-    plugin: str
-    function: Callable[..., Any]
-    arguments: tuple[str, ...]
-
-    def __call__(self, available: Mapping[str, Any]) -> Any:
-        return self.function(*[available[name] for name in self.arguments])
 
 
 def load_plugins(
@@ -99,94 +63,15 @@ def _entry_points() -> list[EntryPoint]:
     )
 
 
-class Plugins:
+class Plugins(Registrations):
     """The plugins in use, and one accessor for each hook.
 
     Built-in ones come first, so that a third party cannot take their names.
     """
 
     def __init__(self) -> None:
-        self._manager = pluggy.PluginManager("understudy")
-        self._manager.add_hookspecs(hookspecs)
-        self._calls: dict[str, list[_Call]] = {}
-        self._loaded: dict[str, LoadedPlugin] = {}
-        self._broken: list[BrokenPlugin] = []
+        super().__init__()
         self._owners: dict[tuple[str, str], str] = {}  # hook and name of a contribution -> its plugin
-
-    @property
-    def loaded(self) -> tuple[LoadedPlugin, ...]:
-        return tuple(self._loaded.values())
-
-    @property
-    def broken(self) -> tuple[BrokenPlugin, ...]:
-        return tuple(self._broken)
-
-    # --- loading ------------------------------------------------------------------------------------------------------
-
-    def load(self, name: str, importer: Callable[[], object], distribution: str, version: str) -> None:
-        """Import and register one plugin; what is wrong with it makes it a broken one."""
-        try:
-            plugin = importer()
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - anything may go wrong in another's module; it is reported
-            self._drop(name, distribution, version, f"it cannot be imported: {type(error).__name__}: {error}")
-            return
-        if name in self._loaded:
-            taken_by = self._loaded[name]
-            self._drop(name, distribution, version, f"the name is taken by {taken_by.distribution or 'another plugin'}")
-            return
-        try:
-            if self._manager.register(plugin, name) is None:
-                raise ValueError("the plugin is blocked")
-            hooks = self._verified_hooks(plugin)
-        except (pluggy.PluginValidationError, ValueError, TypeError) as error:
-            if self._manager.has_plugin(name):
-                self._manager.unregister(name=name)
-            self._drop(name, distribution, version, str(error).replace("\n", " "))
-            return
-        self._loaded[name] = LoadedPlugin(name, distribution, version, tuple(sorted(hooks)))
-        for hook, implementation in hooks.items():
-            call = _Call(name, implementation.function, tuple(implementation.argnames))
-            self._calls.setdefault(hook, []).append(call)
-
-    def _verified_hooks(self, plugin: object) -> dict[str, pluggy.HookImpl]:
-        """The plugin's implementations by hook; unknown names and wrappers are refused, plugin by plugin."""
-        hooks: dict[str, pluggy.HookImpl] = {}
-        for caller in self._manager.get_hookcallers(plugin) or ():
-            implementation = next(impl for impl in caller.get_hookimpls() if impl.plugin is plugin)
-            if not caller.has_spec():
-                if implementation.optionalhook:
-                    continue
-                known = ", ".join(sorted(_hook_names()))
-                raise ValueError(f"it implements an unknown hook, {caller.name}; hooks are {known}")
-            if implementation.wrapper or implementation.hookwrapper:
-                raise ValueError(
-                    f"its {caller.name} is a wrapper; hooks here are called plugin by plugin, without wrappers"
-                )
-            hooks[caller.name] = implementation
-        return hooks
-
-    def require(self, names: Iterable[str]) -> None:
-        """Refuse to go on without the named plugins.
-
-        Raises:
-            PluginError: one of them is missing or broken.
-        """
-        for name in names:
-            if name not in self._loaded:
-                reason = next((broken.reason for broken in self._broken if broken.name == name), "it is not installed")
-                raise PluginError(
-                    f"the required plugin {name} cannot be used: {reason}.",
-                    remedy="Install or repair it, or take it out of plugins.required.",
-                )
-
-    def _drop(self, name: str, distribution: str, version: str, reason: str) -> None:
-        broken = BrokenPlugin(name, distribution, version, reason)
-        if broken not in self._broken:  # discovery may be asked more than once
-            self._broken.append(broken)
-
-    def _drop_contribution(self, plugin: str, reason: str) -> None:
-        known = self._loaded[plugin]
-        self._drop(plugin, known.distribution, known.version, reason)
 
     # --- discovery: isolated ------------------------------------------------------------------------------------------
 
@@ -269,8 +154,6 @@ class Plugins:
 
     def deny(self, request: "ExecutionRequest", policy: "Policy") -> "Refusal | None":
         """The first refusal of the policy checks; a check that raises, or answers nonsense, refuses."""
-        from host.interface import Refusal
-
         arguments = {"request": request, "policy": policy}
         for call in self._calls.get("check_policy", ()):
             try:
@@ -278,6 +161,8 @@ class Plugins:
             except Exception as error:  # noqa: BLE001 - fails closed
                 return _closed(call.plugin, f"raised {type(error).__name__}: {error}")
             if answer is not None:
+                from host.interface import Refusal
+
                 return (
                     answer if isinstance(answer, Refusal) else _closed(call.plugin, f"gave a {type(answer).__name__}")
                 )
@@ -347,10 +232,6 @@ class Plugins:
             if answer is not None:
                 return answer
         return None
-
-
-def _hook_names() -> list[str]:
-    return [name for name, item in vars(hookspecs).items() if hasattr(item, "understudy_spec")]
 
 
 def _log_observer(plugin: str, hook: str, error: Exception) -> None:

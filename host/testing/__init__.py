@@ -5,7 +5,7 @@ It needs pytest, which the host itself does not.
 
 import pytest
 
-pytest.register_assert_rewrite("host.testing.suite")
+pytest.register_assert_rewrite("host.testing.harness", "host.testing.life", "host.testing.suite")
 
 from host.testing.missing import missing  # noqa: E402 - after the rewrite is registered
 from host.testing.program import Program  # noqa: E402

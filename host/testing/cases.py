@@ -12,7 +12,7 @@ from host.testing.program import Program
 from host.testing.programs import PAIRS, PROGRAMS
 
 if TYPE_CHECKING:
-    from host.testing.suite import AdapterConformance
+    from host.testing.harness import Harness
 
 __all__ = ["ENDLESS", "GREETINGS", "SLOW_CHARACTERS", "applies", "cases_for", "learn"]
 
@@ -41,14 +41,14 @@ SLOW_CHARACTERS = "import os\nfor byte in '\U0001f600\u00e9\u20ac'.encode() * 20
 _learned: dict[type, Capabilities | None] = {}
 
 
-def learn(suite: "type[AdapterConformance]") -> Capabilities | None:
+def learn(suite: "type[Harness]") -> Capabilities | None:
     """What the suite's adapter claims, started once for the purpose; None where it cannot start."""
     if suite not in _learned:
         _learned[suite] = asyncio.run(_claims(suite))
     return _learned[suite]
 
 
-async def _claims(suite: "type[AdapterConformance]") -> Capabilities | None:
+async def _claims(suite: "type[Harness]") -> Capabilities | None:
     with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
         adapter = suite.make_adapter()
         try:

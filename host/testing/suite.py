@@ -3,35 +3,27 @@
 # ruff: noqa: S101 - assert is how a test speaks
 
 import asyncio
-import fnmatch
 import re
-import tempfile
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-import pytest
-
-from host.errors import AdapterError
-from host.interface import Adapter, Capabilities, CheckResult, OutputEvent, Refusal, SessionAdapter
-from host.models import ExecutionRequest, ExecutionResult, Status
-from host.policy import ENFORCED_FIELDS, Enforcement, FileSystemAccess, Policy
-from host.testing.bench import Bench, Recorder
-from host.testing.cases import ENDLESS, GREETINGS, SLOW_CHARACTERS, cases_for, learn
-from host.testing.missing import missing
+from host.interface import Adapter, Capabilities, CheckResult, SessionAdapter
+from host.models import ExecutionResult, Status
+from host.policy import ENFORCED_FIELDS, Enforcement, Policy
+from host.testing.bench import Recorder
+from host.testing.cases import GREETINGS
+from host.testing.life import LifeConformance
 from host.testing.program import Program
 from host.testing.programs import Pair
 from host.testing.through_host import run_through_host
-from host.testing.traces import Traces, adopt_orphans, look, settled
+from host.testing.traces import look, settled
 
 __all__ = ["AdapterConformance"]
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
-_OWNER = "conformance"
 
 
-class AdapterConformance:
+class AdapterConformance(LifeConformance):
     """Subclass it, say how the adapter is made, and let pytest collect the subclass.
 
     Example::
@@ -47,90 +39,6 @@ class AdapterConformance:
         must_accept: patterns of program ids (``python-*``) that the adapter may not decline. What else it
             declines is counted as refused, with its reason, and is no failure.
     """
-
-    settings: ClassVar[dict[str, Any]] = {}
-    policy: ClassVar[Policy] = Policy(
-        name="conformance",
-        max_execution_time=20_000,
-        max_cpu_time=20_000,
-        max_memory_mb=256,
-        max_output_bytes=1 << 20,
-        allowed_imports=None,
-        file_system_access=FileSystemAccess.SANDBOXED,
-    )
-    must_accept: ClassVar[Sequence[str]] = ()
-
-    bench: ClassVar[Bench]
-    claims: ClassVar[Capabilities | None]
-    refused: ClassVar[dict[str, str]]
-    _state: ClassVar[tempfile.TemporaryDirectory[str]]
-    _others: ClassVar[frozenset[int]]
-
-    @classmethod
-    def make_adapter(cls) -> Adapter:
-        """A new adapter, not started."""
-        raise NotImplementedError("say in make_adapter how the adapter is made")
-
-    # --- collection and set-up ----------------------------------------------------------------------------------------
-
-    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """One test for each program and language that the adapter claims; None stands where there is none."""
-        cases = cases_for(learn(type(self)))
-        for name in set(metafunc.fixturenames) & set(cases):
-            metafunc.parametrize(name, cases[name] or [None], ids=lambda case: getattr(case, "id", case) or "none")
-
-    @classmethod
-    def setup_class(cls) -> None:
-        """Start the adapter, or say why it is not ready: a skip on a laptop, a failure where ``CI`` is set."""
-        adopt_orphans()
-        cls.refused = {}
-        cls._others = frozenset(look().processes)  # of the rest of the test session
-        cls._state = tempfile.TemporaryDirectory(prefix="conformance-")
-        try:
-            cls.bench = Bench(cls.make_adapter, Path(cls._state.name), cls.settings, _OWNER)
-        except AdapterError as error:
-            cls._state.cleanup()
-            missing(f"the adapter is not ready on this machine: {error}")
-        check = cls.bench.run(cls.bench.adapter.check())
-        if not check.ok:
-            cls.teardown_class()
-            missing(f"the adapter is not ready on this machine: {check.reason} {check.remedy}".strip())
-        cls.claims = cls.bench.adapter.capabilities()
-        if cls.claims.runs_code:
-            cls._warm_up()
-
-    @classmethod
-    def teardown_class(cls) -> None:
-        """Close the adapter; nothing of it may be left."""
-        cls.bench.close()
-        left = {pid: name for pid, name in look().processes.items() if pid not in cls._others}
-        cls._state.cleanup()
-        assert not left or not cls.__dict__.get("claims"), f"processes outlive aclose: {left}"
-
-    @classmethod
-    def _warm_up(cls) -> None:
-        """One run of each language, so that what is made once (a pool, a cache) is there before we compare."""
-        for language in cls.bench.adapter.capabilities().languages:
-            if language in GREETINGS:
-                cls.bench.execute(cls._request(GREETINGS[language], language), cls.policy)
-
-    @classmethod
-    def _request(cls, code: str, language: str, **more: Any) -> ExecutionRequest:
-        return ExecutionRequest(code=code, language=language, policy=cls.policy.name, **more)
-
-    def _ran(self, request: ExecutionRequest, emit: Any = None) -> ExecutionResult | None:
-        """The result, or None where the adapter declines the request, which is counted."""
-        result = self.bench.execute(request, self.policy, emit or Recorder())
-        return self._counted(result, request.language, request.code)
-
-    def _counted(self, result: ExecutionResult | Refusal, language: str, name: str) -> ExecutionResult | None:
-        if isinstance(result, ExecutionResult):
-            return result
-        assert result.rule, "a refusal names its rule"
-        assert result.reason, "a refusal gives its reason"
-        assert not any(fnmatch.fnmatch(name, pattern) for pattern in self.must_accept), f"declined: {result.reason}"
-        self.refused[name] = result.reason
-        return None
 
     # --- protocol -----------------------------------------------------------------------------------------------------
 
@@ -237,104 +145,6 @@ class AdapterConformance:
         value = second.value.rows[0][0] if hasattr(second.value, "rows") else second.value
         assert second.status is Status.SUCCEEDED, second
         assert value == pair.value, f"the second program found {second.value!r}"
-
-    # --- streams, cancelling, many at once ----------------------------------------------------------------------------
-
-    def test_characters_are_whole(self) -> None:
-        """Characters that are written byte by byte are emitted whole and in order."""
-        claims = self.bench.adapter.capabilities()
-        if not (claims.runs_code and claims.streaming and "python" in claims.languages):
-            return
-        emitted = Recorder()
-        result = self._ran(self._request(SLOW_CHARACTERS, "python"), emitted)
-        if result is None:
-            return
-        assert result.stdout == "\U0001f600\u00e9\u20ac" * 20
-        assert emitted.text("stdout") == result.stdout
-        texts = [event.text for event in emitted.events if isinstance(event, OutputEvent)]
-        assert all(texts), "no event is empty"
-        assert not any("\ufffd" in text for text in texts)
-
-    def test_cancel_stops_the_program(self, endless: str | None) -> None:
-        """When CancelledError comes back the program and all it started are dead and nothing of it is left."""
-        if endless is None:
-            return
-        folder = Path(self._state.name)
-        before = look(folder)
-
-        async def cancelled() -> list[str] | None:
-            emitted = Recorder()
-            request = self._request(ENDLESS[endless], endless)
-            task = asyncio.ensure_future(self.bench.execute_async(request, self.policy, emitted))
-            await self._begun(task, emitted)
-            if task.done():
-                self._counted(task.result(), endless, f"{endless}-endless")
-                return None
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
-            return look(folder).left_since(before)
-
-        left = self.bench.run(cancelled())
-        if left and not [line for line in left if "process" not in line]:
-            left = settled(before, folder, within_s=0.5)  # a pool may have replaced its worker already
-        assert not left, left
-
-    async def _begun(self, task: "asyncio.Future[Any]", emitted: Recorder) -> None:
-        """Return once the program has said that it is there; where nothing is streamed, once it had time to start."""
-        if self.bench.adapter.capabilities().streaming:
-            waiting = asyncio.ensure_future(emitted.wait_for("ready"))
-            await asyncio.wait((task, waiting), return_when=asyncio.FIRST_COMPLETED)
-            waiting.cancel()
-        else:
-            await asyncio.wait((task,), timeout=0.5)
-
-    def test_closing_ends_what_runs(self, endless: str | None) -> None:
-        """Closing an adapter ends its runs, each with a result or an AdapterError, and leaves nothing."""
-        if endless is None:
-            return
-        folder = Path(self._state.name)
-        before = look(folder)
-
-        async def closed() -> tuple[Any, Traces]:
-            adapter = await self.bench.another()
-            greeting = self._request(GREETINGS[endless], endless)
-            await self.bench.execute_async(greeting, self.policy, adapter=adapter)  # what it caches is no leftover
-            cached = replace(before, files=look(folder).files)
-            emitted = Recorder()
-            request = self._request(ENDLESS[endless], endless)
-            task = asyncio.ensure_future(self.bench.execute_async(request, self.policy, emitted, adapter))
-            await self._begun(task, emitted)
-            await adapter.aclose()
-            async with asyncio.timeout(10):
-                return (await asyncio.gather(task, return_exceptions=True))[0], cached
-
-        ended, cached = self.bench.run(closed())
-        assert isinstance(ended, ExecutionResult | Refusal | AdapterError | asyncio.CancelledError), repr(ended)
-        left = settled(cached, folder)
-        assert not left, left
-
-    def test_many_at_once(self, language: str | None) -> None:
-        """Eight runs at the same time keep their inputs, values and output apart."""
-        if language is None or not self.bench.adapter.capabilities().runs_code:
-            return
-        code = {
-            "python": "print('n is', n)\nresult = [n, tag]",
-            "bash": 'echo "n is ${inputs[n]}"; result="${inputs[tag]}"',
-        }.get(language)
-        if code is None:
-            return
-
-        async def many() -> list[ExecutionResult | Refusal]:
-            requests = [self._request(code, language, inputs={"n": n, "tag": f"run-{n}"}) for n in range(8)]
-            return await asyncio.gather(*(self.bench.execute_async(request, self.policy) for request in requests))
-
-        for n, result in enumerate(self.bench.run(many())):
-            if self._counted(result, language, f"{language}-many") is None:
-                return
-            assert isinstance(result, ExecutionResult)
-            assert result.stdout == f"n is {n}\n"
-            assert result.value == ([n, f"run-{n}"] if language == "python" else f"run-{n}")
 
     # --- through the host ---------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from host.settings import load_settings
 from host.specs import AdapterSpec
 
 if TYPE_CHECKING:
-    from host.testing.suite import AdapterConformance
+    from host.testing.harness import Harness
 
 __all__ = ["run_through_host"]
 
@@ -34,7 +34,7 @@ class _OneAdapter:
 
 
 async def run_through_host(
-    suite: "type[AdapterConformance]", folder: Path, policy: Policy, code: str, language: str
+    suite: "type[Harness]", folder: Path, policy: Policy, code: str, language: str
 ) -> ExecutionResult:
     """Run ``code`` on a host that has the suite's adapter and no other."""
     name = suite.make_adapter().name
