@@ -42,9 +42,12 @@ _log = get_logger("understudy.http")
 
 def wanted(accept: str) -> bool:
     """Whether a client asks for events: its Accept header names them, and not JSON before them."""
+    accept = accept.lower()
+    if MEDIA_TYPE not in accept:  # nearly always
+        return False
     weights: dict[str, float] = {}
     for part in accept.split(","):
-        kind, *parameters = (each.strip() for each in part.lower().split(";"))
+        kind, *parameters = (each.strip() for each in part.split(";"))
         weights[kind] = min((_weight(each) for each in parameters), default=1.0)
     return weights.get(MEDIA_TYPE, 0.0) > 0 and weights[MEDIA_TYPE] >= weights.get("application/json", 0.0)
 
