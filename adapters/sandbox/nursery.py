@@ -18,9 +18,11 @@ from adapters.sandbox import seccomp
 from adapters.sandbox.plan import Mould
 from adapters.sandbox.wall import Walled
 from host.errors import AdapterError
+from host.events import get_logger
 
 __all__ = ["Figures", "Nursery", "Spare", "SpawnForker"]
 
+_log = get_logger("understudy.sandbox")
 _T = TypeVar("_T")
 
 _MESSAGE_BYTES = 8192
@@ -328,7 +330,7 @@ class Nursery:
                 if error.errno != errno.ECONNRESET:
                     self._gone(str(error))
             if not message:
-                self._gone("the forker ended")
+                self._gone(f"the forker ended. {self._walled.said()}".strip())
                 return
             self._take(message, array.array("i", b"".join(data for _, _, data in ancillary)))
 
@@ -370,6 +372,7 @@ class Nursery:
         for spare in list(self._spares.values()):
             self._dead(spare, None)
         if self._is_up:
+            _log.warning("nursery_gone", reason=why, label=self._walled.label)
             self._lost(self)
 
 

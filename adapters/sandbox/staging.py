@@ -37,6 +37,7 @@ _INSIDE = Path(_inside).parent
 _LAUNCHER_FILES = {
     f"{GUESTS}/launcher/launcher.py": _INSIDE / "launcher.py",
     f"{GUESTS}/launcher/forker.py": _INSIDE / "forker.py",
+    f"{GUESTS}/launcher/holders.py": _INSIDE / "holders.py",
     f"{GUESTS}/launcher/kernel.py": _INSIDE / "kernel.py",
     f"{GUESTS}/launcher/steps.py": _INSIDE / "steps.py",
     f"{GUESTS}/launcher/workfolder.py": Path(workfolder.__file__),

@@ -139,16 +139,18 @@ class Walled:
         """
         self.kill()
         await self.dead()
-        os.set_blocking(self.stderr, False)
-        said = b""
-        with contextlib.suppress(OSError):
-            said = os.read(self.stderr, _DIAGNOSTIC_BYTES)
-        text = said.decode("utf-8", "replace").strip()
         return AdapterError(
-            f"the wall could not be set up: {text or what}",
+            f"the wall could not be set up: {self.said() or what}",
             remedy="Run understudy doctor: it names each missing layer.",
             may_have_started=False,
         )
+
+    def said(self) -> str:
+        """What bubblewrap and we ourselves have written on stderr."""
+        os.set_blocking(self.stderr, False)
+        with contextlib.suppress(OSError):
+            return os.read(self.stderr, _DIAGNOSTIC_BYTES).decode("utf-8", "replace").strip()
+        return ""
 
     def give_frame(self, frame: bytes) -> None:
         """Set what the program finds on its stdin, for good."""

@@ -71,11 +71,13 @@ class WarmRun:
         """
         spare = self._spare
         try:
-            await spare.ready()
-            await self._account.take_in(spare)
+            try:
+                await spare.ready()
+                await self._account.take_in(spare)
+            except AdapterError:
+                if self.cause is None:
+                    raise
             if self.cause is not None:
-                spare.kill()
-                await spare.dead
                 return Ended(cause=self.cause)
             return await self._through()
         finally:

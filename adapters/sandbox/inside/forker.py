@@ -1,9 +1,8 @@
 """Process 1 of a nursery: has the interpreter up and the usual modules loaded, and forks sandboxes from itself.
 
-Bubblewrap starts it as it starts the launcher, and it stays. For each sandbox that the host asks for it makes two
-processes. The first makes a new set of user, process, mount and ipc namespaces and then only holds them: it shares this
-process's memory and sleeps in the C library until it is killed, so it costs almost nothing. The second is forked into
-those namespaces, confines itself and waits for its program. It never comes back: one program, then both are dead.
+Bubblewrap starts it as it starts the launcher, and it stays. A sandbox is two processes. The first begins a new set
+of user, process, mount and ipc namespaces and then only holds them, see ``holders.py``. The second is forked from here
+into those namespaces, confines itself and waits for its program. It never comes back: one program, then both are dead.
 
 Nothing of any run passes through here. Code, inputs, environment and output travel between the host and the forked
 process, on descriptors that this process only hands on; so what the next one is forked from knows nothing of it. It
@@ -26,7 +25,7 @@ And to the host:
 
 ====== ============================================================================================================
 R      ready
-P      N is there. With descriptors: handles of its first process and of its program
+P      N is there. With descriptors: handles of its holder and of its program
 E      the program of N has ended, and N is held
 D      N is no more, every process in it is dead; then the wait status, the CPU time in us and the peak memory in KiB
        of the program, eight bytes each
@@ -66,11 +65,11 @@ def main():
     os.dup2(proc, PROC)
     os.closerange(5, max(control, proc, 256) + 1)
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
-    _signal.signal(_signal.SIGCHLD, _signal.SIG_IGN)  # see kernel.clone_first
     host = _socket.socket(fileno=CONTROL)
     try:
-        kernel, steps = own_modules()
+        kernel, steps, holders = own_modules()
         kernel.die_with_parent()
+        stock = holders.Stock(MAX_SANDBOXES)
         start = host.recv(1 << 16)
         if not start:
             return
@@ -81,17 +80,18 @@ def main():
         return
     gc.collect()
     gc.freeze()
-    Forker(kernel, steps, host, start["filter"]).serve()
+    Forker(kernel, steps, stock, host, start["filter"]).serve()
 
 
 def own_modules():
     """The files of the launcher's folder, which the guests do not see: not on ``sys.path``, not among the modules."""
     sys.path.insert(0, OWN_FOLDER)
+    import holders
     import kernel
     import steps
 
-    del sys.path[0], sys.modules["kernel"], sys.modules["steps"]
-    return kernel, steps
+    del sys.path[0], sys.modules["kernel"], sys.modules["steps"], sys.modules["holders"]
+    return kernel, steps, holders
 
 
 def load(modules, environment):
@@ -109,6 +109,14 @@ def words(error):
     return f"{type(error).__name__}: {error}".encode("utf-8", "replace")[:4000]
 
 
+def kill(handle):
+    """Kill the process behind a handle, if it lives."""
+    try:
+        _signal.pidfd_send_signal(handle, _signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
 def take_ids():
     """Have the user and group id in this process's new user namespace that the forker has in its own."""
     for name, text in (("setgroups", b"deny"), ("uid_map", IDS), ("gid_map", IDS)):
@@ -123,44 +131,44 @@ class Sandbox:
     Attributes:
         number: the host's name for it.
         held: whether it stays when the program has ended, for its files to be taken.
-        stack: of the first process.
-        first, first_handle: the first process.
-        program, program_handle: the second; 0 when it has been waited for.
+        place: of the holder among all of them.
+        holder: a handle of it.
+        program, program_handle: the second process; 0 when it has been waited for.
         taker, taker_handle: a third that takes the files, or 0.
         figures: wait status, CPU time and peak memory of the program, packed.
     """
 
     __slots__ = (
         "figures",
-        "first",
-        "first_handle",
         "held",
+        "holder",
         "number",
+        "place",
         "program",
         "program_handle",
-        "stack",
         "taker",
         "taker_handle",
     )
 
-    def __init__(self, number, held, stack):
+    def __init__(self, number, held, place, holder):
         self.number = number
         self.held = held
-        self.stack = stack
-        self.first = self.program = self.taker = 0
-        self.first_handle = self.program_handle = self.taker_handle = -1
+        self.place = place
+        self.holder = holder
+        self.program = self.taker = 0
+        self.program_handle = self.taker_handle = -1
         self.figures = bytes(24)
 
 
 class Forker:
     """Makes sandboxes and tells of their ends."""
 
-    def __init__(self, kernel, steps, host, program_filter):
+    def __init__(self, kernel, steps, stock, host, program_filter):
         self.kernel = kernel
         self.steps = steps
+        self.stock = stock
         self.host = host
         self.filter = program_filter
-        self.stacks = kernel.Stacks(MAX_SANDBOXES)
         self.own = kernel.pidfd_open(os.getpid())
         self.events = select.epoll()
         self.by_number = {}
@@ -204,23 +212,22 @@ class Forker:
         """Make a sandbox."""
         kernel = self.kernel
         try:
-            sandbox = Sandbox(number, held, self.stacks.take())
-            sandbox.first = kernel.clone_first(sandbox.stack)
-        except (OSError, IndexError) as error:
+            sandbox = Sandbox(number, held, *self.stock.take())
+        except OSError as error:
             self.tell(b"X" + number + words(error))
             return
         self.by_number[number] = sandbox
-        sandbox.first_handle = kernel.pidfd_open(sandbox.first)
-        self.look_at(sandbox.first_handle, sandbox)
+        self.look_at(sandbox.holder, sandbox)
         try:
             sandbox.program = self.forked_into(sandbox, self.become, descriptors)
         except OSError as error:
             self.tell(b"X" + number + words(error))
-            os.kill(sandbox.first, _signal.SIGKILL)
+            kill(sandbox.holder)
             return
         sandbox.program_handle = kernel.pidfd_open(sandbox.program)
         self.look_at(sandbox.program_handle, sandbox)
-        self.tell(b"P" + number, sandbox.first_handle, sandbox.program_handle)
+        self.tell(b"P" + number, sandbox.holder, sandbox.program_handle)
+        self.stock.refill()
 
     def look_at(self, handle, sandbox):
         """Notice when the process behind ``handle`` ends."""
@@ -234,7 +241,7 @@ class Forker:
             OSError: the kernel refuses.
         """
         kernel = self.kernel
-        kernel.children_into(sandbox.first_handle)
+        kernel.children_into(sandbox.holder)
         try:
             child = kernel.fork()
             if child == 0:
@@ -246,23 +253,22 @@ class Forker:
     def order(self, letter, sandbox, descriptors):
         """Do something about a sandbox that lives."""
         if letter == b"K" and sandbox.program:
-            os.kill(sandbox.program, _signal.SIGKILL)
+            kill(sandbox.program_handle)
         elif letter == b"B":
-            os.kill(sandbox.first, _signal.SIGKILL)
+            kill(sandbox.holder)
         elif letter == b"F" and not sandbox.taker:
             try:
                 sandbox.taker = self.forked_into(sandbox, self.take_files, descriptors)
                 sandbox.taker_handle = self.kernel.pidfd_open(sandbox.taker)
             except OSError:  # the host sees that nothing comes
-                os.kill(sandbox.first, _signal.SIGKILL)
+                kill(sandbox.holder)
                 return
             self.look_at(sandbox.taker_handle, sandbox)
 
     def ended(self, sandbox, handle):
-        """One of a sandbox's processes has ended. That the first has means that all have."""
+        """One of a sandbox's processes has ended. That the holder has means that all have."""
         kernel = self.kernel
         self.events.unregister(handle)
-        os.close(handle)
         if handle == sandbox.program_handle:
             figures = kernel.wait(sandbox.program)
             sandbox.figures = b"".join(figure.to_bytes(8, "big", signed=True) for figure in figures)
@@ -270,15 +276,15 @@ class Forker:
             if sandbox.held:
                 self.tell(b"E" + sandbox.number)
             else:
-                os.kill(sandbox.first, _signal.SIGKILL)
+                kill(sandbox.holder)
         elif handle == sandbox.taker_handle:
             kernel.wait(sandbox.taker)
-            os.kill(sandbox.first, _signal.SIGKILL)
+            kill(sandbox.holder)
         else:
-            kernel.wait(sandbox.first)
-            self.stacks.give_back(sandbox.stack)
+            self.stock.give_back(sandbox.place)
             del self.by_number[sandbox.number]
             self.tell(b"D" + sandbox.number + sandbox.figures)
+        os.close(handle)
 
     # --- in forked processes ------------------------------------------------------------------------------------------
 
@@ -289,7 +295,7 @@ class Forker:
         try:
             for door in doors:
                 os.write(door, b"0")
-            kernel.join(sandbox.first_handle)
+            kernel.join(sandbox.holder)
             take_ids()
             for number, descriptor in enumerate((stdout, stderr, report, line), 1):
                 os.dup2(descriptor, number)
@@ -308,7 +314,6 @@ class Forker:
             steps.fill_work_folder(marshal.loads(steps.receive(LINE)))
         steps.close_work_folder(mould["work"])
         steps.confine(mould["limits"], kernel.drop_capabilities, self.filter)
-        _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
         if not mould["in_process"]:
             if not mould["late"]:
                 self.ready()
@@ -341,7 +346,7 @@ class Forker:
     def take_files(self, sandbox, descriptors):
         """Kill what the program has left running, then send its files."""
         kernel, steps = self.kernel, self.steps
-        kernel.join(sandbox.first_handle)
+        kernel.join(sandbox.holder)
         os.dup2(descriptors[0], LINE)
         self.forget()
         try:
@@ -357,6 +362,7 @@ class Forker:
     def forget(self):
         """Keep nothing of the forker's: no descriptor, no sandbox of another run."""
         self.host.detach()
+        self.stock.detach()
         self.events.close()
         self.by_number.clear()
         self.by_handle.clear()

@@ -42,6 +42,7 @@ _CLONE_NEWPID = 0x20000000
 _WALL = 0x40000000  # wait for children whatever signal tells of their end
 _ANY_FILE = 0xFFFFFFFF
 _SIGKILL = 9
+_SIGCHLD = 17
 _IS_ARM = os.uname().machine == "aarch64"
 _SYS_CLONE = 220 if _IS_ARM else 56
 _SYS_PIDFD_OPEN = 434
@@ -177,31 +178,22 @@ class Stacks:
 
         self._room = Room()
         start = _ctypes.addressof(self._room)
-        self._free = [start - start % 16 + 16 + place * self._BYTES for place in range(count)]
+        self._start = start - start % 16 + 16
 
-    def take(self):
-        """One that nobody has; IndexError where there is none."""
-        return self._free.pop()
-
-    def give_back(self, stack):
-        """Nobody has it any more."""
-        self._free.append(stack)
-
-    @staticmethod
-    def top(stack):
-        """Where it begins: stacks grow downwards."""
-        return stack + Stacks._BYTES - 256
+    def top(self, place):
+        """Where the stack at ``place`` begins: stacks grow downwards."""
+        return self._start + (place + 1) * self._BYTES - 256
 
 
-def clone_first(stack):
+def clone_holder(stack):
     """Make the first process of a new set of user, process, mount and ipc namespaces. Returns its process id.
 
     It shares this process's memory and does nothing but sleep in ``pause`` until it is killed, so it costs neither a
-    copy of the page tables nor a page. Its children bury themselves if this process ignores SIGCHLD.
+    copy of the page tables nor a page. It ignores the same signals as this process.
     """
     pause = _ctypes.dlsym(_libc, "pause")
-    flags = _CLONE_VM | _CLONE_NEWUSER | _CLONE_NEWPID | _CLONE_NEWNS | _CLONE_NEWIPC
-    return _call("clone", pause, Stacks.top(stack), flags, 0)
+    flags = _CLONE_VM | _CLONE_NEWUSER | _CLONE_NEWPID | _CLONE_NEWNS | _CLONE_NEWIPC | _SIGCHLD
+    return _call("clone", pause, stack, flags, 0)
 
 
 def fork():

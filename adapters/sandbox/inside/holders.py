@@ -1,0 +1,94 @@
+"""The processes that hold a sandbox's namespaces: process 1 in each, from before the program comes until all are dead.
+
+A process of its own makes them, forked from the forker when that is still small. It ignores SIGCHLD, and so do the
+holders that it clones: orphans of the program that fall to one of them are buried by the kernel, and the holder needs
+to run no code at all. It shares its maker's memory and sleeps in the C library. The forker itself cannot ignore
+SIGCHLD: it has to learn how programs end.
+
+Runs inside the wall: standard library only, Python 3.9 to 3.15.
+"""
+
+import _signal
+import _socket
+import os
+import sys
+
+import kernel
+
+DESCRIPTOR_BYTES = 4
+AHEAD = 4
+
+
+class Stock:
+    """Holders that are made ahead. Lives in the forker.
+
+    Args:
+        count: how many there can be at one time.
+    """
+
+    def __init__(self, count):
+        self._line, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+        if kernel.fork() == 0:
+            make_holders(theirs, count)
+        theirs.close()
+        self._places = list(range(count))
+        self._asked = []
+
+    def take(self):
+        """A holder's place, and a handle of it.
+
+        Raises:
+            OSError: there can be no more, or the kernel refuses.
+        """
+        self.refill()
+        if not self._asked:
+            raise OSError("there are too many sandboxes")
+        place = self._asked.pop(0)
+        said, ancillary, _, _ = self._line.recvmsg(1000, 64)
+        if not ancillary:
+            self.give_back(place)
+            raise OSError(said.decode("utf-8", "replace") or "the process that makes holders is gone")
+        return place, int.from_bytes(ancillary[0][2][:DESCRIPTOR_BYTES], sys.byteorder)
+
+    def refill(self):
+        """Have as many made as are missing."""
+        while self._places and len(self._asked) < AHEAD:
+            place = self._places.pop()
+            self._asked.append(place)
+            self._line.send(place.to_bytes(2, "big"))
+
+    def give_back(self, place):
+        """The holder there is dead."""
+        self._places.append(place)
+
+    def detach(self):
+        """In a process that was forked from the forker: none of this is its own."""
+        self._line.detach()
+
+
+def make_holders(line, count):
+    """Make a holder at each place that is asked for, and send a handle of it. Never returns."""
+    try:
+        descriptor = os.dup2(line.detach(), 3)
+        kernel.close_from(descriptor + 1)
+        line = _socket.socket(fileno=descriptor)
+        _signal.signal(_signal.SIGCHLD, _signal.SIG_IGN)
+        stacks = kernel.Stacks(count)
+        while True:
+            place = line.recv(2)
+            if not place:
+                break
+            make_one(line, stacks.top(int.from_bytes(place, "big")))
+    finally:
+        os._exit(0)
+
+
+def make_one(line, stack):
+    """Make one, and send a handle of it or why there is none."""
+    try:
+        handle = kernel.pidfd_open(kernel.clone_holder(stack))
+    except OSError as error:
+        line.send(str(error).encode("utf-8", "replace")[:1000] or b"?")
+        return
+    line.sendmsg([b"+"], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, handle.to_bytes(DESCRIPTOR_BYTES, sys.byteorder))])
+    os.close(handle)
