@@ -3,72 +3,13 @@
 //
 // A script runs as one indirect eval: sloppy mode, its own completion value, errors that know its lines. A script with a top-level
 // `await` runs the same way inside an async function. What imports or exports, and all TypeScript, runs as a module of its own.
-import { displayFrame } from "./displays.mjs";
+import { complain, deno, exit, readRequest, report } from "./channels.mjs";
 import { Program } from "./program.mjs";
-import * as types from "./types.mjs";
-import { decode, encode } from "./values.mjs";
+import { define, guardImports, receive, surround, workFolder } from "./surroundings.mjs";
+import { encode } from "./values.mjs";
 
-const deno = globalThis.Deno;
-const fs = deno ? null : await import("node:fs");
-const exit = deno ? deno.exit : process.exit.bind(process);
 const sloppyEval = eval;
-const REPORT_FD = 3;
 const NONE = Symbol("none");
-
-// --- channels --------------------------------------------------------------------------------------------------------
-
-/** Deno writes only to descriptors that it opened itself, so the C library writes for us. */
-function openReport() {
-  if (!deno) return (bytes) => fs.writeSync(REPORT_FD, bytes);
-  const symbols = { write: { parameters: ["i32", "buffer", "usize"], result: "isize" } };
-  const { write } = deno.dlopen(deno.build.os === "darwin" ? "libSystem.dylib" : "libc.so.6", symbols).symbols;
-  return (bytes) => Number(write(REPORT_FD, bytes, BigInt(bytes.length)));
-}
-
-const writeReport = openReport();
-
-/** Write one frame of JSON text. */
-function report(json) {
-  const body = new TextEncoder().encode(json);
-  const frame = new Uint8Array(4 + body.length);
-  new DataView(frame.buffer).setUint32(0, body.length);
-  frame.set(body, 4);
-  for (let at = 0; at < frame.length; ) {
-    const count = writeReport(frame.subarray(at));
-    if (!(count > 0)) return; // nobody reads any more
-    at += count;
-  }
-}
-
-function complain(text) {
-  const bytes = new TextEncoder().encode(`${text}\n`);
-  for (let at = 0; at < bytes.length; ) at += deno ? deno.stderr.writeSync(bytes.subarray(at)) : fs.writeSync(2, bytes, at);
-}
-
-function readRequest() {
-  const head = readExactly(4);
-  return JSON.parse(new TextDecoder().decode(readExactly(new DataView(head.buffer).getUint32(0))));
-}
-
-function readExactly(length) {
-  const bytes = new Uint8Array(length);
-  for (let at = 0; at < length; ) {
-    const count = deno ? deno.stdin.readSync(bytes.subarray(at)) : fs.readSync(0, bytes, at, length - at);
-    if (!count) throw new Error("the request frame is cut short");
-    at += count;
-  }
-  return bytes;
-}
-
-/** The address of the folder that the program starts in. */
-function workFolder() {
-  try {
-    const path = deno ? deno.cwd() : process.cwd();
-    return `file://${path.split("/").map(encodeURIComponent).join("/")}/`.replace(/\/\/$/, "/");
-  } catch {
-    return "file:///"; // no permission to know it: the policy lets no files in
-  }
-}
 
 // --- running ---------------------------------------------------------------------------------------------------------
 
@@ -125,52 +66,10 @@ function moduleAddress(text, typescript) {
   return `data:text/javascript;base64,${Buffer.from(text).toString("base64")}`;
 }
 
-// --- what the program finds ------------------------------------------------------------------------------------------
-
-function define(name, value) {
-  Object.defineProperty(globalThis, name, { value, writable: true, configurable: true, enumerable: false });
-}
-
-const bare = (name) => name.replace(/^node:/, "");
-
-/** An honest mistake is caught here; what contains the program is the wall. */
-function guard(allowed, name, place) {
-  if (allowed === null || /^(\.|file:|\/)/.test(name) || allowed.some((one) => bare(one) === bare(name))) return;
-  const error = new Error(`importing "${name}" is not allowed by the policy`);
-  throw Object.assign(error, place && { place }, { name: "ImportError" });
-}
-
-/** `require`, `module` and `exports`, made on first use: node's module system takes 30 ms to load in deno. */
-function defineRequire(allowed) {
-  const builtin = globalThis.process.getBuiltinModule;
-  const module = { exports: {}, id: "." };
-  const require = (name) => {
-    guard(allowed, String(name));
-    return builtin(String(name)) ?? builtin("node:module").createRequire(`${workFolder()}program.js`)(name);
-  };
-  require.main = module;
-  define("require", require);
-  define("module", module);
-  define("exports", module.exports);
-}
-
-function lazily(name, make) {
-  const get = () => (make(), globalThis[name]);
-  Object.defineProperty(globalThis, name, { get, set: (value) => define(name, value), configurable: true, enumerable: false });
-}
-
-/** Show something beside the value: an Image; anything with a MIME type (`{ mime: "text/html" }`; bytes as Uint8Array); several forms
- * of one thing by MIME type (`{ raw: true }`); else its text or JSON. `title` names it.
- */
-function display(value, options = {}) {
-  report(displayFrame(value, options, request.max_value_bytes));
-}
-
 // --- the run ---------------------------------------------------------------------------------------------------------
 
 const request = readRequest();
 const program = new Program(request, workFolder);
-const allowed = request.allowed_imports ?? null;
 let state = "running"; // then "ran", and "over" once value or error is out
 let last = NONE;
 
@@ -231,15 +130,10 @@ function listen() {
 }
 
 function prepare() {
-  Object.defineProperty(globalThis, Symbol.for("understudy"), { value: handover });
-  for (const [name, type] of Object.entries(types)) if (/^[A-Z]/.test(name)) define(name, type);
-  define("inputs", decode(request.inputs));
-  define("display", display);
-  for (const name of ["require", "module", "exports"]) lazily(name, () => defineRequire(allowed));
+  surround(request, handover);
+  receive(request);
   if (program.shape.mode !== "script" && /\bresult\b/.test(program.source)) define("result", undefined); // strict code may assign it
-  for (const [name, line, column] of program.shape.imports) guard(allowed, name, { line, column });
-  if (deno && request.binary) deno.execPath = () => request.binary; // its own looks into /proc and panics where there is none
-  if (deno && request.closed) deno.permissions.revokeSync({ name: "ffi" });
+  guardImports(program.shape.imports);
 }
 
 listen();
