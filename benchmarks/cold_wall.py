@@ -1,4 +1,7 @@
-"""What ``host.execute`` adds to bubblewrap called by hand with a python that imports the same: at most 10 ms."""
+"""What ``host.execute`` without warm guests adds to bubblewrap called by hand: at most 10 ms.
+
+The python that is called by hand imports the same.
+"""
 
 import asyncio
 import functools
@@ -11,8 +14,10 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.contenders import wall_by_hand
+from benchmarks.hosts import started
 from benchmarks.report import Report, interleaved
-from host import ExecutionRequest, Host, build_host, load_settings
+from host import ExecutionRequest, Host
 
 __all__ = ["run"]
 
@@ -29,8 +34,7 @@ def run(report: Report, rounds: int) -> None:
 
 async def _run(report: Report, rounds: int) -> None:
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
-        settings = load_settings(environ={}, overrides={"state_dir": folder, "plugins.entry_points": False})
-        async with build_host(settings) as host:
+        async with started(Path(folder), adapters__sandbox__warm=False) as host:
             variants = _variants(host, report)
             samples = await interleaved(variants, rounds)
     report.timings(samples)
@@ -46,8 +50,7 @@ def _variants(host: Host, report: Report) -> dict[str, Callable[[], Awaitable[An
     }
     bubblewrap = shutil.which("bwrap")
     if bubblewrap:
-        wall = (bubblewrap, "--unshare-all", "--die-with-parent", "--new-session", "--clearenv", *_trees(python))
-        variants[_BY_HAND] = lambda: _program(*wall, "--", python, "-I", "-S", "-c", _IMPORTS)
+        variants[_BY_HAND] = lambda: _program(bubblewrap, *wall_by_hand(), python, "-I", "-S", "-c", _IMPORTS)
     for adapter in ("sandbox", "monty"):
         check = host.checks.get(adapter)
         if check is None or not check.ok:
@@ -55,13 +58,6 @@ def _variants(host: Host, report: Report) -> dict[str, Callable[[], Awaitable[An
         else:
             variants[f"host.execute on {adapter}"] = functools.partial(_execute, host, adapter)
     return variants
-
-
-def _trees(python: str) -> list[str]:
-    """What an interpreter needs to see, read-only."""
-    wanted = [path for path in ("/usr", "/lib", "/lib64", "/bin", str(Path(python).parents[1])) if Path(path).exists()]
-    mounts = [part for path in dict.fromkeys(wanted) for part in ("--ro-bind", path, path)]
-    return [*mounts, "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--chdir", "/tmp"]
 
 
 async def _program(*command: str) -> None:

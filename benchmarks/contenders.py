@@ -15,7 +15,18 @@ from benchmarks.bench import Bench, run_in
 from benchmarks.load import Connection
 from benchmarks.machine import program
 
-__all__ = ["BARE_DENO", "COLD", "HTTP", "JAVASCRIPT", "PLAIN", "WARM", "Contender", "line_up"]
+__all__ = [
+    "BARE_DENO",
+    "COLD",
+    "HTTP",
+    "JAVASCRIPT",
+    "PLAIN",
+    "WARM",
+    "Contender",
+    "line_up",
+    "process",
+    "wall_by_hand",
+]
 
 PLAIN = "CPython, a bare process"
 WARM = "ours, warm (Python API)"
@@ -51,7 +62,9 @@ async def line_up(bench: Bench, stack: AsyncExitStack) -> list[Contender]:
     if (wall := program("bwrap")) is None:
         bench.absent[_BY_HAND] = "bubblewrap is not installed"
     else:
-        contenders.append(Contender(_BY_HAND, functools.partial(process, wall, *_wall(python), *_NO_SITE), every=2))
+        contenders.append(
+            Contender(_BY_HAND, functools.partial(process, wall, *wall_by_hand(), python, *_NO_SITE), every=2)
+        )
     monty = bench.warm.checks.get("monty")
     if monty is None or not monty.ok:
         bench.absent[_MONTY] = monty.reason if monty else "it is switched off"
@@ -94,12 +107,13 @@ def _environment(more: Mapping[str, str]) -> dict[str, str]:
     return {**{name: os.environ[name] for name in kept if name in os.environ}, **more}
 
 
-def _wall(python: str) -> list[str]:
-    """All namespaces, and what an interpreter needs to see, read-only."""
+def wall_by_hand() -> list[str]:
+    """What goes between ``bwrap`` and a command: all namespaces, and read-only what this interpreter needs to see."""
+    python = os.path.realpath(sys.executable)
     wanted = [path for path in ("/usr", "/lib", "/lib64", "/bin", str(Path(python).parents[1])) if Path(path).exists()]
     mounts = [part for path in dict.fromkeys(wanted) for part in ("--ro-bind", path, path)]
     rest = ("--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--chdir", "/tmp")
-    return ["--unshare-all", "--die-with-parent", "--new-session", "--clearenv", *mounts, *rest, "--", python]
+    return ["--unshare-all", "--die-with-parent", "--new-session", "--clearenv", *mounts, *rest, "--"]
 
 
 async def _over_http(connection: Connection) -> None:

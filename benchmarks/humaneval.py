@@ -1,13 +1,10 @@
 """HumanEval's canonical solutions with their tests, on the wall and on plain CPython, compared case by case.
 
-The corpus is ``HumanEval.jsonl`` or ``HumanEval.jsonl.gz`` in the folder that ``UNDERSTUDY_CORPORA`` names. It is the
-work of OpenAI, under the MIT licence, and is not part of this repository.
+``parity`` compares more, and more programs; this keeps how long each case took. The corpus is one of
+``benchmarks.corpora``.
 """
 
 import asyncio
-import gzip
-import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -16,8 +13,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from benchmarks import corpora
+from benchmarks.corpora import Case
+from benchmarks.hosts import started
 from benchmarks.report import Report
-from host import ExecutionRequest, build_host, load_settings
+from host import ExecutionRequest
 
 __all__ = ["run"]
 
@@ -26,45 +26,27 @@ _AT_ONCE = 2
 
 def run(report: Report, rounds: int) -> None:
     """Run every case once on both; ``rounds`` means nothing here."""
-    cases = _cases(Path(os.environ.get("UNDERSTUDY_CORPORA", ".")))
+    corpus, folder = corpora.CORPORA[0], corpora.folder()
+    cases = corpus.cases(folder)
+    if cases is None:
+        raise SystemExit(f"no {corpus.place} in {folder}. There, this brings it: {corpus.fetch}")
     asyncio.run(_run(report, cases))
 
 
-def _cases(folder: Path) -> list[dict[str, Any]]:
-    """The cases, as the corpus has them.
-
-    Raises:
-        SystemExit: the corpus is not there.
-    """
-    for name, reader in (("HumanEval.jsonl.gz", gzip.open), ("HumanEval.jsonl", open)):
-        path = folder / name
-        if path.exists():
-            with reader(path, "rt", encoding="utf-8") as lines:
-                return [json.loads(line) for line in lines if line.strip()]
-    raise SystemExit(f"no HumanEval.jsonl(.gz) in {folder}; name its folder in UNDERSTUDY_CORPORA.")
-
-
-def _program(case: dict[str, Any]) -> str:
-    """The solution, its tests, their call, and a value that says that the end was reached."""
-    parts = (case["prompt"] + case["canonical_solution"], case["test"], f"check({case['entry_point']})")
-    return "\n\n".join(parts) + "\nresult = 'passed'\n"
-
-
-async def _run(report: Report, cases: list[dict[str, Any]]) -> None:
+async def _run(report: Report, cases: list[Case]) -> None:
     gate = asyncio.Semaphore(_AT_ONCE)
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
-        settings = load_settings(environ={}, overrides={"state_dir": folder, "plugins.entry_points": False})
-        async with build_host(settings) as host:
+        async with started(Path(folder)) as host:
 
-            async def one(case: dict[str, Any]) -> dict[str, Any]:
-                code = _program(case)
+            async def one(case: Case) -> dict[str, Any]:
+                code = case.code
                 async with gate:
                     begun = time.perf_counter()
                     result = await host.execute(ExecutionRequest(code=code, policy="standard", adapter="sandbox"))
                     wall_s = time.perf_counter() - begun
                     plain_s, plain_passed, plain_error = await _plain(code)
                 return {
-                    "task": case["task_id"],
+                    "task": case.name,
                     "status": result.status.value,
                     "passed": result.status.value == "succeeded" and result.value == "passed",
                     "reason": result.reason,

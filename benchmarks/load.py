@@ -14,6 +14,7 @@ import time
 __all__ = ["Connection", "main"]
 
 _HEAD_END = b"\r\n\r\n"
+_SHOWN = 300
 _SUCCEEDED = (b'"status":"succeeded"', b'"value":2')
 
 
@@ -22,14 +23,14 @@ class Connection:
 
     Attributes:
         seconds: how long each answer took.
-        failures: answers that were not a run that succeeded with the value 2.
+        failures: the beginnings of answers that were not a run that succeeded with the value 2.
     """
 
     def __init__(self, port: int, language: str) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.seconds: list[float] = []
-        self.failures = 0
+        self.failures: list[str] = []
         self._request = _request(language)
         self._begun = 0.0
         self._answer = b""
@@ -60,7 +61,7 @@ class Connection:
             return False
         self.seconds.append(time.perf_counter() - self._begun)
         if not (head.startswith(b"HTTP/1.1 200") and all(text in body for text in _SUCCEEDED)):
-            self.failures += 1
+            self.failures.append(body[:_SHOWN].decode("utf-8", "replace"))
         self._answer = b""
         return True
 
@@ -104,7 +105,7 @@ def main() -> None:
                     connection.ask()
                 else:
                     under_way -= 1
-    failures = sum(connection.failures for connection in connections)
+    failures = [failure for connection in connections for failure in connection.failures]
     print(json.dumps({"runs": ended, "failures": failures, "seconds": [s for c in connections for s in c.seconds]}))
 
 

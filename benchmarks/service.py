@@ -25,12 +25,12 @@ class Load:
 
     Attributes:
         rate: runs a second.
-        failures: answers that were not a run that succeeded.
+        failures: how answers began that were not a run that succeeded.
         seconds: how long each answer took.
     """
 
     rate: float
-    failures: int
+    failures: list[str]
     seconds: list[float]
 
 

@@ -116,5 +116,10 @@ def _notes(results: Mapping[str, Any]) -> list[str]:
         notes.append(f"import pandas and a group-by: {ours:.1f} ms; starting python with pandas: {plain:.0f} ms.")
     if burst := results.get("burst"):
         notes.append(f"A burst of {burst['size']}: the slowest in a hundred after {burst['p99_ms']} ms.")
+    for counted in (
+        *results.get("throughput", {}).get("failures", {}).values(),
+        results.get("burst", {}).get("failures", {}),
+    ):
+        notes += [f"Failed {count} times: {why}" for why, count in counted.items()]
     notes += [f"Not measured: {name} ({why})." for name, why in results.get("absent", {}).items()]
     return notes

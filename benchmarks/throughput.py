@@ -5,6 +5,7 @@ import os
 import statistics
 import sys
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -31,7 +32,7 @@ async def measure(bench: Bench) -> dict[str, Any]:
         bench.absent[PROTOTYPE] = why
     rates: dict[str, dict[int, list[float]]] = {name: {} for name in (WARM, HTTP, COLD, PROCESSES)}
     beside: list[float] = []
-    failures = dict.fromkeys((WARM, HTTP, COLD), 0)
+    failures: dict[str, Counter[str]] = {name: Counter() for name in (WARM, HTTP, COLD)}
     for window in range(bench.effort.windows):
         for count in bench.effort.concurrency:
             if not why:
@@ -46,41 +47,46 @@ async def measure(bench: Bench) -> dict[str, Any]:
         "series": series,
         "prototype": round(statistics.median(prototype), 1) if prototype else None,
         "prototype_windows": prototype,
-        "failures": failures,
+        "failures": {name: dict(counted) for name, counted in failures.items()},
     }
 
 
 async def _step(
-    bench: Bench, count: int, rates: dict[str, dict[int, list[float]]], failures: dict[str, int], *, with_cold: bool
+    bench: Bench,
+    count: int,
+    rates: dict[str, dict[int, list[float]]],
+    failures: dict[str, Counter[str]],
+    *,
+    with_cold: bool,
 ) -> None:
     """Measure everything once with ``count`` runs under way."""
 
-    def keep(name: str, rate: float, failed: int = 0) -> None:
+    def keep(name: str, rate: float, failed: Counter[str]) -> None:
         rates[name].setdefault(count, []).append(rate)
-        if failed:
-            failures[name] += failed
+        failures.get(name, Counter()).update(failed)
 
     seconds = bench.effort.window_s
     keep(WARM, *await _rate(lambda: run_in(bench.warm), count, seconds))
     load = await bench.service.load(count, seconds)
-    keep(HTTP, load.rate, load.failures)
+    keep(HTTP, load.rate, Counter(load.failures))
     if with_cold:
-        keep(COLD, *await _rate(lambda: run_in(bench.cold), count, seconds / 2))
-        keep(PROCESSES, (await _rate(_process, count, seconds / 2))[0])
+        keep(COLD, *await _rate(lambda: run_in(bench.cold), count, seconds))
+        keep(PROCESSES, *await _rate(_process, count, seconds))
 
 
-async def _rate(once: Callable[[], Awaitable[Any]], count: int, seconds: float) -> tuple[float, int]:
-    """Runs a second with ``count`` workers that never pause, and how many failed."""
+async def _rate(once: Callable[[], Awaitable[Any]], count: int, seconds: float) -> tuple[float, Counter[str]]:
+    """Runs a second with ``count`` workers that never pause, and why some failed."""
     until = time.perf_counter() + seconds
-    ended = failed = 0
+    ended = 0
+    failed = Counter[str]()
 
     async def worker() -> None:
-        nonlocal ended, failed
+        nonlocal ended
         while time.perf_counter() < until:
             try:
                 await once()
-            except Exception:  # noqa: BLE001 - counted: what is measured here is also that none fails
-                failed += 1
+            except Exception as error:  # noqa: BLE001 - counted: what is measured here is also that none fails
+                failed[str(error)] += 1
             else:
                 ended += time.perf_counter() < until
 
@@ -113,7 +119,7 @@ def _settle(future: "asyncio.Future[None]") -> None:
 async def burst(bench: Bench) -> dict[str, Any]:
     """A hundred runs at once, again and again: how long each took from the moment when all were asked for."""
     seconds: list[float] = []
-    failed = 0
+    failed = Counter[str]()
     for _ in range(bench.effort.bursts):
         await asyncio.sleep(bench.effort.settle_s * 100)
         begun = time.perf_counter()
@@ -123,7 +129,7 @@ async def burst(bench: Bench) -> dict[str, Any]:
             return time.perf_counter() - begun
 
         ended = await asyncio.gather(*(one() for _ in range(_BURST)), return_exceptions=True)
-        failed += sum(isinstance(each, BaseException) for each in ended)
+        failed.update(str(each) for each in ended if isinstance(each, BaseException))
         seconds += [each for each in ended if isinstance(each, float)]
     p99 = round(percentile(seconds, 0.99) * 1000, 2) if seconds else None
-    return {"size": _BURST, "bursts": bench.effort.bursts, "failures": failed, "p99_ms": p99}
+    return {"size": _BURST, "bursts": bench.effort.bursts, "failures": dict(failed), "p99_ms": p99}
