@@ -5,7 +5,7 @@ import sys
 
 __all__ = ["main"]
 
-_SINGLE = ("cold_wall", "help_text", "humaneval", "parity", "soak")
+_SINGLE = ("cold_wall", "help_text", "host_overhead", "humaneval", "parity", "soak")
 
 
 def main() -> int:
@@ -22,13 +22,12 @@ def main() -> int:
 
 
 def _single(given: argparse.Namespace) -> int:
-    from benchmarks import cold_wall, help_text, humaneval, parity, soak
+    from benchmarks import cold_wall, help_text, host_overhead, humaneval, parity, soak
     from benchmarks.report import Report
 
     runs = {"soak": lambda report, _: soak.run(report, given.runs)}
-    runs.update(
-        {module.__name__.rpartition(".")[2]: module.run for module in (cold_wall, help_text, humaneval, parity)}
-    )
+    modules = (cold_wall, help_text, host_overhead, humaneval, parity)
+    runs.update({module.__name__.rpartition(".")[2]: module.run for module in modules})
     failed = False
     for name in given.names:
         report = Report(name)
