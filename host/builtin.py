@@ -37,6 +37,9 @@ def commands() -> Iterator[CommandSpec]:
     yield CommandSpec("plugins", f"{folder}.plugins:plugins", "List the plugins, the broken ones with their reason.")
     yield CommandSpec("history", f"{folder}.history:history", "List executions, newest first.")
     yield CommandSpec("show", f"{folder}.history:show", "Show the record of one execution.")
+    yield CommandSpec(
+        "session", f"{folder}.sessions:app", "Open, use and end interpreters that a running service keeps alive."
+    )
     yield CommandSpec("follow", f"{folder}.follow:follow", "Show what an execution of a running service does.")
     yield CommandSpec("cancel", f"{folder}.follow:cancel", "Stop an execution of a running service.")
     yield CommandSpec("config", f"{folder}.config:config", "Show each setting and where its value came from.")

@@ -79,7 +79,10 @@ def _command(spec: CommandSpec) -> Any:
     """
     try:
         target = load_target(spec.target)
-        if not isinstance(target, typer.Typer):
+        if isinstance(target, typer.Typer):
+            for each in target.registered_commands:
+                each.callback = each.callback and _with_configuration(each.callback)
+        else:
             function, target = target, typer.Typer(add_completion=False, rich_markup_mode=None)
             target.command(name=spec.name)(_with_configuration(function))
         command = typer.main.get_command(target)

@@ -11,9 +11,10 @@ from urllib.parse import quote, urlsplit
 import typer
 
 from host.errors import RequestError
+from host.models import ExecutionResult
 from host.settings import Settings
 
-__all__ = ["Service", "ServiceError", "Told", "UrlOption"]
+__all__ = ["Service", "ServiceError", "Told", "UrlOption", "result_of"]
 
 _PATIENCE_S = 60.0
 _TRIES = 10
@@ -71,9 +72,30 @@ class Service:
         Raises:
             ServiceError: there is none, it has ended, or the service does not answer.
         """
-        with self._asked("DELETE", f"/v1/executions/{quote(execution_id, safe='')}") as answer:
-            record: dict[str, Any] = json.loads(answer.read())
-            return record
+        return self.ask("DELETE", f"/v1/executions/{quote(execution_id, safe='')}")
+
+    def ask(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, patience_s: float = _PATIENCE_S
+    ) -> dict[str, Any]:
+        """What the service answers.
+
+        Args:
+            method: as GET.
+            path: with each part quoted.
+            body: sent as JSON; None sends none.
+            patience_s: how long it may keep silent, in seconds.
+
+        Raises:
+            ServiceError: it says no, or does not answer.
+        """
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        sent = None if body is None else json.dumps(body).encode()
+        with self._asked(method, path, headers, sent, patience_s=patience_s) as answer:
+            try:
+                found: dict[str, Any] = json.loads(answer.read())
+            except (OSError, http.client.HTTPException) as error:
+                raise self._gone(error) from None
+            return found
 
     def follow(self, execution_id: str) -> Iterator[Told]:
         """The events of an execution from the first to the last. A connection that breaks is made again.
@@ -114,22 +136,29 @@ class Service:
 
     @contextlib.contextmanager
     def _asked(
-        self, method: str, path: str, headers: Mapping[str, str] | None = None, *, again: bool = False
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+        *,
+        again: bool = False,
+        patience_s: float = _PATIENCE_S,
     ) -> Iterator[http.client.HTTPResponse]:
         """The answer to a request, if it is a good one.
 
         Raises:
             ServiceError: it is not; or nobody answers, and nobody did before (``again``).
         """
-        with contextlib.closing(self._kind(self._place[0], self._place[1], timeout=_PATIENCE_S)) as connection:
+        with contextlib.closing(self._kind(self._place[0], self._place[1], timeout=patience_s)) as connection:
             try:
-                connection.request(method, self._path + path, headers={**self._headers, **(headers or {})})
+                connection.request(method, self._path + path, body, {**self._headers, **headers})
                 answer = connection.getresponse()
             except (OSError, http.client.HTTPException) as error:
                 if again:
                     raise
                 raise self._gone(error) from None
-            if answer.status != 200:
+            if not 200 <= answer.status < 300:
                 raise self._refused(answer)
             yield answer
 
@@ -146,6 +175,12 @@ class Service:
         return ServiceError(
             f"{self.url} does not answer: {why}.", remedy="Start it with `understudy serve`, or name it with --url."
         )
+
+
+def result_of(found: Mapping[str, Any]) -> ExecutionResult:
+    """A result as the service tells it; ``value_type`` follows from the value."""
+    parts = {name: value for name, value in found.items() if name != "value_type"}
+    return ExecutionResult.model_validate_json(json.dumps(parts))
 
 
 def _refusal(problem: dict[str, Any]) -> ServiceError:

@@ -1,13 +1,12 @@
 """``understudy follow`` and ``understudy cancel``: executions of a service that runs."""
 
-import json
 from typing import Annotated, Any
 
 import typer
 
 from host.cli.errors import CANCELLED, exit_code_for_status
 from host.cli.options import JsonOption
-from host.cli.remote import Service, Told, UrlOption
+from host.cli.remote import Service, Told, UrlOption, result_of
 from host.cli.session import session
 from host.cli.showing import LiveOutput, show_result
 from host.cli.terminal import complain, console, print_event, print_json, printable, waiting
@@ -46,8 +45,7 @@ def _told(service: Service, execution_id: str, live: LiveOutput | None) -> Execu
             live(_output(told))
         if told.name == "result":
             break
-    told.data.pop("value_type", None)  # it follows from the value
-    result = ExecutionResult.model_validate_json(json.dumps(told.data))
+    result = result_of(told.data)
     if live is not None:
         live.finish(result)
     return result

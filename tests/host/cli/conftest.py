@@ -102,6 +102,22 @@ def here(scrubbed, tmp_path, monkeypatch):
 
 
 @pytest.fixture
+def live(tmp_path) -> dict[str, str]:
+    """The environment in which an installed plugin keeps sessions, and nothing else runs code."""
+    folder = tmp_path / "installed"
+    info = folder / "live-1.dist-info"
+    info.mkdir(parents=True)
+    (folder / "live.py").write_text((Path(__file__).parents[1] / "sessions" / "live.py").read_text())
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: live\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[understudy]\nlive = live\n")
+    return {
+        "PYTHONPATH": str(folder),
+        "UNDERSTUDY_ADAPTERS__PREFER": "live",
+        "UNDERSTUDY_ADAPTERS__MONTY__ENABLED": "no",
+    }
+
+
+@pytest.fixture
 def sandbox(understudy) -> dict[str, str]:
     """The environment that switches the local wall on. Skips where it is not ready; under CI that is a failure."""
     found = next(each for each in understudy("adapters", "--json", **SANDBOX).json if each["name"] == "sandbox")

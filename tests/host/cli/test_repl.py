@@ -12,24 +12,6 @@ from pathlib import Path
 
 import pytest
 
-LIVE = Path(__file__).parents[1] / "sessions" / "live.py"
-
-
-@pytest.fixture
-def live(tmp_path):
-    """The environment in which an installed plugin keeps sessions."""
-    folder = tmp_path / "installed"
-    info = folder / "live-1.dist-info"
-    info.mkdir(parents=True)
-    (folder / "live.py").write_text(LIVE.read_text())
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: live\nVersion: 1\n")
-    (info / "entry_points.txt").write_text("[understudy]\nlive = live\n")
-    return {
-        "PYTHONPATH": str(folder),
-        "UNDERSTUDY_ADAPTERS__PREFER": "live",
-        "UNDERSTUDY_ADAPTERS__MONTY__ENABLED": "no",
-    }
-
 
 def test_commands_from_a_pipe_share_their_variables(understudy, live):
     """Each command sees what the ones before it left; values, output and errors come in order, blocks are whole."""
