@@ -23,6 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from adapters.guest.contract import Runtime
 from adapters.guest.environments import (
     SQL,
     Environment,
@@ -32,9 +33,11 @@ from adapters.guest.environments import (
     python_tag,
     size_of,
 )
+from adapters.guest.fonts import list_fonts
 from adapters.guest.linked import libraries
+from adapters.guest.python.host import find_python
 
-__all__ = ["add", "build", "ensure_sql"]
+__all__ = ["add", "build", "complete", "ensure_sql"]
 
 _REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9._, -]+\])?\s*([<>=!~]=?[^@;/\\]*)?")
 _ADDRESS = re.compile(r"\S+://\S+")
@@ -165,7 +168,7 @@ def _install(environments: Environments, name: str, lock_text: str) -> Environme
             _pip(name, "install", *options, "--target", str(library), "-r", str(lock))
             shutil.rmtree(library / "bin", ignore_errors=True)
         compileall.compile_dir(library, quiet=2, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
-        _write_manifest(folder, packages, "lock")
+        complete(folder, packages, "lock")
     return environments.get(name)
 
 
@@ -228,7 +231,7 @@ def _copy_duckdb(environments: Environments) -> Environment:
         (folder / "lock.txt").write_text(
             f"# copied from the host's own install\n# duckdb=={found.version}\n{''.join(lines)}", "utf-8"
         )
-        _write_manifest(folder, {"duckdb": found.version}, "host")
+        complete(folder, {"duckdb": found.version}, "host")
     return environments.get(SQL)
 
 
@@ -295,15 +298,26 @@ def _make_readable(folder: Path) -> None:
                 os.chmod(path, 0o755 if os.stat(path).st_mode & 0o100 else 0o644)
 
 
-def _write_manifest(folder: Path, packages: dict[str, str], source: str) -> None:
+def complete(folder: Path, packages: Mapping[str, str], source: str) -> None:
+    """Make of the packages in ``folder/lib`` an environment: what is made ahead of every run, and the manifest.
+
+    Args:
+        folder: the environment's.
+        packages: versions by name.
+        source: ``lock`` or ``host``.
+    """
     library = folder / "lib"
     linked = libraries(*library.rglob("*.so*"))
+    outside = {path: inside for path, inside in linked.items() if not path.is_relative_to(folder)}
+    runtime = find_python(None, "python")
+    if isinstance(runtime, Runtime):
+        list_fonts(library, runtime, outside)
     facts = {
         "packages": packages,
         "python": python_tag(),
         "source": source,
         "built_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "size_bytes": size_of(library),
-        "libraries": sorted(path for path in linked.values() if not path.startswith(str(folder))),
+        "libraries": sorted(outside.values()),
     }
     (folder / "manifest.json").write_text(json.dumps(facts, indent=2) + "\n", "utf-8")

@@ -25,7 +25,7 @@ SITE = "/guest/site"
 
 State = Literal["ready", "locked", "stale", "missing"]
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
-_USUAL = {"data": "numpy pandas"}  # what people expect to find in the environment that a built-in policy names
+_USUAL = {"data": "matplotlib numpy pandas pillow"}  # what people expect in the environment of a built-in policy
 
 
 class GuestEnvironmentError(UnderstudyError):

@@ -21,13 +21,13 @@ remedy; for SQL also ``"memory_mb"``.
 
 Reports, as they happen:
 
-* ``{"kind": "display", "data": {MIME type: content, ...}, "title", "width_px", "height_px"}``: one thing shown, in one or
-  more forms. Content is text, or bytes as the wire form has them (``{"$type": "bytes", "value": base64}``). The host
+* ``{"kind": "display", "data": {MIME type: content, ...}, "title", "width_px", "height_px"}``: one thing shown, in one
+  or more forms. Content is text, or bytes as the wire form has them (``{"$type": "bytes", "value": base64}``). The host
   knows which types are text: bytes of those are UTF-8, and text under any other type is base64. The last three may be
   absent.
 * ``{"kind": "value", "value": wire}``
-* ``{"kind": "error", "type", "message", "line", "column"}``: an uncaught exception, a syntax error or an exit code other
-  than 0; the traceback itself goes to stderr.
+* ``{"kind": "error", "type", "message", "line", "column"}``: an uncaught exception, a syntax error or an exit code
+  other than 0; the traceback itself goes to stderr.
 * ``{"kind": "done", "exit_code"}``: a command of a session is over, and all that it wrote is out.
 
 This file is part of the guest: standard library only, Python 3.9 to 3.15.

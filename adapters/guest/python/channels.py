@@ -1,18 +1,46 @@
 """The guest's channels: standard streams for the program, and the report channel for the host."""
 
+import _thread
 import io
 import os
 import sys
 
 from . import protocol
 
-__all__ = ["Report", "TooLargeError", "complain", "flush", "identity", "open_streams", "text_of"]
+__all__ = [
+    "Report",
+    "TooLargeError",
+    "complain",
+    "current",
+    "flush",
+    "identity",
+    "open_streams",
+    "repr_of",
+    "text_of",
+    "use",
+]
 
 _MAX_MESSAGE = 4000
+_MOST_DISPLAYS = 100
 
 
 class TooLargeError(Exception):
-    """The value takes more bytes than the policy lets out."""
+    """The value, or something shown, takes more bytes than the policy lets out."""
+
+    __module__ = "builtins"  # tracebacks and the host know it by its bare name
+
+
+_state = {"report": None}
+
+
+def use(report):
+    """Let what the program shows from now on go to ``report``."""
+    _state["report"] = report
+
+
+def current():
+    """The report that displays go to."""
+    return _state["report"]
 
 
 class Report:
@@ -23,6 +51,8 @@ class Report:
         self._identity = identity(fd)
         self.max_value_bytes = max_value_bytes
         self._pid = os.getpid()
+        self._lock = _thread.allocate_lock()
+        self._shown = self._shown_bytes = 0
         os.set_inheritable(fd, 0)
 
     def is_mine(self):
@@ -42,6 +72,31 @@ class Report:
             )
         self._write(b'{"kind":"value","value":' + wire + b"}")
 
+    def room_for_display(self):
+        """How many bytes the next display may take."""
+        return max(0, self.max_value_bytes - self._shown_bytes)
+
+    def display(self, frame):
+        """Send something that the program shows, given as the JSON bytes of its frame.
+
+        Raises:
+            TooLargeError: over the limit.
+            RuntimeError: too many, or from a process that the program forked off.
+            OSError: the program closed the channel.
+        """
+        if not self.is_mine():
+            raise RuntimeError("a process that the program forked off cannot show anything")
+        if self._shown == _MOST_DISPLAYS:
+            raise RuntimeError(f"a program shows at most {_MOST_DISPLAYS} things")
+        if len(frame) > self.room_for_display():
+            raise TooLargeError(
+                f"a display takes {len(frame)} bytes, and {self.room_for_display()} are left of the "
+                f"{self.max_value_bytes} that the policy lets out (max_output_bytes)"
+            )
+        self._write(frame)
+        self._shown += 1
+        self._shown_bytes += len(frame)
+
     def error(self, kind, message, line, column):
         """Send what ended the program. Nobody is told if the program closed the channel: stderr has it too."""
         if not self.is_mine():
@@ -59,11 +114,13 @@ class Report:
             OSError: the program closed the channel.
         """
         self._write({"kind": "done", "exit_code": exit_code})
+        self._shown = self._shown_bytes = 0
 
     def _write(self, frame):
         if identity(self._fd) != self._identity:
             raise OSError("the program has put another file in its place")
-        protocol.write_frame(self._fd, frame)
+        with self._lock:  # threads of the program's may show things
+            protocol.write_frame(self._fd, frame)
 
 
 def identity(fd):
@@ -132,3 +189,11 @@ def text_of(thing):
         return str.__str__(str(thing))
     except Exception as error:
         return f"<{type(thing).__name__}: str() failed with {type(error).__name__}>"
+
+
+def repr_of(thing):
+    """``repr`` of anything; its class may be broken."""
+    try:
+        return str.__str__(repr(thing))
+    except Exception as error:
+        return f"<{type(thing).__name__}: repr() failed with {type(error).__name__}>"

@@ -23,13 +23,19 @@ _HERE = Path(__file__).resolve().parent
 _HOST = _HERE.parents[2] / "host"
 _OWN = (
     "__init__",
+    "ahead",
     "assignments",
     "channels",
+    "charts",
+    "dataframes",
+    "displays",
+    "figures",
     "forked",
     "imports",
     "main",
     "outcome",
     "program",
+    "scales",
     "sessions",
     "tracebacks",
 )
@@ -44,7 +50,11 @@ PYTHON_FILES: Mapping[Path, str] = {
 }
 """The files of the package ``python`` inside the wall; other guests in Python build on them."""
 
-_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}  # NumPy's would reserve memory for every core of the machine
+_ENVIRONMENT = {
+    "MPLBACKEND": "module://python.figures",
+    "MPLCONFIGDIR": "/tmp/matplotlib",
+    "OPENBLAS_NUM_THREADS": "1",  # NumPy's would reserve memory for every core of the machine
+}
 PRELOAD = (
     "python.main",
     "python.imports",
@@ -119,6 +129,8 @@ class PythonGuest:
         own = self._program is not None
         command = (str(runtime.program), "-I", "-S", "-X", "utf8", "-u", "/guest/python/main.py")
         preload = sum((names for package, names in _PRELOAD_OF_SITE.items() if package in packages), PRELOAD)
+        if packages:
+            preload += ("python.ahead",)
         return Launch(
             argv=(*command, function) if own else ("python.main", function),
             frame=b"",

@@ -100,12 +100,25 @@ def prepare():
     sys.path = [entry for entry in sys.path if entry not in (guest, _SITE)]
     if os.path.isdir(_SITE):
         sys.path.append(_SITE)
+        _offer_fonts()
     try:
         here = os.getcwd()
     except OSError:
         return
     if here != "/":
         sys.path.insert(0, here)
+
+
+def _offer_fonts():
+    """Matplotlib looks for its list of fonts only in a folder that it can write to; the environment has one made."""
+    try:
+        folder, made = os.environ["MPLCONFIGDIR"], _SITE + "/.matplotlib"
+        names = os.listdir(made)
+        os.mkdir(folder)
+        for name in names:
+            os.symlink(f"{made}/{name}", f"{folder}/{name}")
+    except (OSError, KeyError):  # an environment without one, or nothing can be written: it is made anew, or not needed
+        pass
 
 
 def prime():
@@ -149,6 +162,7 @@ def _run(request, report_fd):
     code = outcome.perform(program, report, spare)
     outcome.quiet()
     _join_threads()
+    outcome.show(program, report)
     if code == 0 and report.is_mine():
         code = outcome.send(program, report, spare)
     finish(program)

@@ -5,7 +5,7 @@ import sys
 
 from . import channels, tracebacks, values
 
-__all__ = ["fail", "perform", "quiet", "refuse", "reserve", "send"]
+__all__ = ["fail", "perform", "quiet", "refuse", "reserve", "send", "show"]
 
 _RESERVE_BYTES = 4 << 20  # given back when memory runs out, so that the error can still be told
 _state = {"deepened": False}
@@ -23,6 +23,7 @@ def reserve():
 def perform(program, report, spare):
     """Run a program that is loaded. Its exit code; what it raised has been told."""
     failure = None
+    channels.use(report)
     _deepen()
     try:
         program.run()
@@ -66,6 +67,26 @@ def send(program, report, spare):
         )
     except BaseException as error:  # a class of the caller's that raises even KeyboardInterrupt from its repr
         return fail(error, report)
+
+
+def show(program, report):
+    """Show what the program left to be shown: figures that are open, and its last expression where that is something
+    to look at. Nothing of this makes it fail.
+    """
+    pyplot = sys.modules.get("matplotlib._pylab_helpers")
+    figures = pyplot is not None and bool(pyplot.Gcf.figs)
+    if not report.is_mine() or (not figures and type(program.last).__module__ == "builtins"):
+        return
+    try:
+        from . import displays
+
+        displays.show_last(program.last)
+        if figures:
+            from .figures import show_open
+
+            show_open()
+    except BaseException as error:  # an interrupt, memory, a channel that is closed
+        channels.complain(f"what is left cannot be shown: {type(error).__name__}: {channels.text_of(error)}")
 
 
 def refuse(kind, message, report):

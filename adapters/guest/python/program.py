@@ -29,7 +29,7 @@ class Program:
         names["__loader__"] = self._source = _Source()
         self._own_main = sys.modules.get("__main__")  # its names must outlive it: the guest may have started from it
         sys.modules["__main__"] = module
-        _add_site_builtins()
+        _add_builtins()
 
     def load(self, code, inputs, allowed_imports, file=tracebacks.FILE):
         """Take the code and its inputs; nothing of it runs yet."""
@@ -47,6 +47,11 @@ class Program:
             return
         for code in codes:
             self._last = eval(code, self._names)
+
+    @property
+    def last(self):
+        """The value of the last expression, or None."""
+        return self._last
 
     def value(self):
         """The variable ``result`` if the program assigned it, else the value of the last expression."""
@@ -171,8 +176,26 @@ def _add_composed_names(names, inputs):
             names[composed] = value
 
 
-def _add_site_builtins():
-    """``exit``, ``quit`` and ``help``, which the module site adds in a CPython that starts with it."""
+def display(*objects, mime=None, title="", raw=False):
+    """Show objects beside the value of the program, as a notebook does.
+
+    An object is shown in every form that it has: as a picture, HTML, data, text. Figures, tables of pandas, pictures
+    and objects with methods like _repr_html_ have several.
+
+    Args:
+        objects: what to show.
+        mime: the MIME type of each object, which is then text, bytes or, for JSON, data.
+        title: what it is called.
+        raw: each object is a dict of MIME types and contents: several forms of one thing.
+    """
+    from .displays import show
+
+    show(objects, mime, title, raw)
+
+
+def _add_builtins():
+    """``display``; ``exit``, ``quit`` and ``help``, which the module site adds in a CPython that starts with it."""
+    builtins.display = display
     if hasattr(builtins, "exit"):
         return
     import _sitebuiltins

@@ -85,6 +85,7 @@ class Session(Program):
             return outcome.refuse("MemoryError", "memory ran out while the inputs were being read", report)
         code = outcome.perform(self, report, spare)
         outcome.quiet()
+        outcome.show(self, report)
         if code == 0 and report.is_mine():
             code = outcome.send(self, report, spare)
         self._last, self._before = None, _NOTHING

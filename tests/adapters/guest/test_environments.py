@@ -151,7 +151,7 @@ def test_a_policy_chooses_its_environment(environments, index):
     policy = Policy(name="data", guest_environment="data")
     launch = guest.launch(ExecutionRequest(code="1"), policy, runtime)
     assert SITE not in launch.trees.values()
-    assert b"understudy guests add data numpy pandas" in launch.frame
+    assert b"understudy guests add data matplotlib numpy pandas pillow" in launch.frame
     add(environments, "data", ["farewell"])
     launch = guest.launch(ExecutionRequest(code="1"), policy, runtime)
     assert launch.trees[environments.folder / "data" / "lib"] == SITE
@@ -204,7 +204,7 @@ def test_another_interpreter_can_be_used(environments):
     launch = guest.launch(ExecutionRequest(code="1"), Policy(name="p"), runtime)
     assert not launch.in_process
     assert launch.argv[0] == str(Path("/usr/bin/python3").resolve())
-    assert launch.argv[-1] == "/guest/python/main.py"
+    assert launch.argv[-2:] == ("/guest/python/main.py", "run")
 
 
 def test_an_interpreter_that_is_not_there_is_missing(environments, tmp_path):
@@ -215,6 +215,64 @@ def test_an_interpreter_that_is_not_there_is_missing(environments, tmp_path):
         found = PythonGuest(environments, program).find()
         assert isinstance(found, Missing)
         assert found.remedy
+
+
+FONT_MANAGER = """
+import json, os, pathlib, socket
+folder = pathlib.Path(os.environ["MPLCONFIGDIR"])
+fonts = [{"fname": name} for name in ("fonts/own.ttf", "/usr/share/fonts/host.ttf", "../up.ttf")]
+seen = {"environment": sorted(os.environ), "home": os.path.exists("/home"), "etc": os.path.exists("/etc/passwd")}
+try:
+    open(__file__, "a")
+    seen["written"] = True
+except OSError:
+    seen["written"] = False
+seen["addresses"] = [name for _, name in socket.if_nameindex()]
+(folder / "fontlist-v3.json").write_text(json.dumps({"ttflist": fonts, "afmlist": [], "seen": seen}))
+(folder / "other.json").symlink_to("/etc/passwd")
+"""
+"""A package that makes a list of fonts, says what it sees, and leaves something else."""
+
+
+def put_font_manager(library, code):
+    """A package ``matplotlib`` with a font manager of our own."""
+    if shutil.which("bwrap") is None:
+        missing("bubblewrap is not installed: apt-get install bubblewrap")
+    (library / "matplotlib").mkdir(parents=True)
+    (library / "matplotlib" / "__init__.py").write_text("")
+    (library / "matplotlib" / "font_manager.py").write_text(code)
+
+
+def test_the_list_of_fonts_is_made_behind_a_wall(environments, tmp_path):
+    """What a package's code makes for an environment is made without network, files and variables of the host, and only
+    fonts of the package's own are taken.
+    """
+    put_font_manager(tmp_path / "env" / "lib", FONT_MANAGER)
+    builds.complete(tmp_path / "env", {"matplotlib": "0"}, "lock")
+    folder = tmp_path / "env" / "lib" / ".matplotlib"
+    assert [path.name for path in folder.iterdir()] == ["fontlist-v3.json"]
+    made = json.loads((folder / "fontlist-v3.json").read_text())
+    assert made["ttflist"] == [{"fname": "fonts/own.ttf"}]
+    assert made["seen"]["addresses"] == ["lo"]
+    assert not any(made["seen"][name] for name in ("home", "etc", "written"))
+    assert set(made["seen"]["environment"]) <= {"LC_CTYPE", "MPLCONFIGDIR", "OPENBLAS_NUM_THREADS", "PWD"}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "1/0",
+        "import os; os.mkfifo(os.environ['MPLCONFIGDIR'] + '/fontlist-v3.json')",
+        "import os; os.symlink('/etc/passwd', os.environ['MPLCONFIGDIR'] + '/fontlist-v3.json')",
+        "import os; open(os.environ['MPLCONFIGDIR'] + '/fontlist-v3.json', 'w').write('[7]')",
+    ],
+)
+def test_an_environment_works_without_the_list(environments, tmp_path, code):
+    """Where no list of fonts comes of it, the environment is whole without one."""
+    put_font_manager(tmp_path / "env" / "lib", code)
+    builds.complete(tmp_path / "env", {"matplotlib": "0"}, "lock")
+    assert not (tmp_path / "env" / "lib" / ".matplotlib").exists()
+    assert json.loads((tmp_path / "env" / "manifest.json").read_text())["packages"] == {"matplotlib": "0"}
 
 
 @pytest.mark.parametrize("archive", [{"hashes": {"sha256": "ab"}}, {"hash": "sha256=ab"}])

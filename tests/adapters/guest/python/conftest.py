@@ -70,12 +70,24 @@ def run_bare(command: list[str], frame: bytes, cwd: Path, limit: int, env: dict[
         thread.start()
         out, err = process.communicate(frame, timeout=60)
         thread.join()
-    return Ended(
-        process.returncode,
-        out.decode("utf-8", "replace"),
-        err.decode("utf-8", "replace"),
-        read_report(b"".join(collected), limit),
-    )
+    return ended(process.returncode, out, err, b"".join(collected), limit)
+
+
+def ended(code: int, out: bytes, err: bytes, report: bytes, limit: int) -> Ended:
+    """How a run ended, from the bytes that it left."""
+    return Ended(code, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"), read_report(report, limit))
+
+
+@pytest.fixture
+def ended_as():
+    """The function above, for tests that start guests in a way of their own."""
+    return ended
+
+
+@pytest.fixture
+def bare_process(tmp_path):
+    """Run any command that starts a guest: ``bare_process(command, frame, limit, environment) -> Ended``."""
+    return lambda command, frame, limit, env=None: run_bare(command, frame, tmp_path, limit, env)
 
 
 @pytest.fixture(scope="session")
