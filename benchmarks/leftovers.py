@@ -2,6 +2,7 @@
 
 import gc
 import os
+import threading
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -19,7 +20,7 @@ class Held:
         mounts: as each thread of this process sees them.
         control_groups: folders that carry a host's label.
         descriptors: open in this process.
-        threads: of this process.
+        threads: of this process, but for those that the event loop keeps for its own use.
         files: in the state folder and in the folder for temporary files.
         shared_memory: names in /dev/shm.
     """
@@ -50,7 +51,7 @@ def held(owner: str, folders: list[Path]) -> Held:
         mounts=_mounts(),
         control_groups=_control_groups(owner),
         descriptors=len(os.listdir("/proc/self/fd")),
-        threads=len(os.listdir("/proc/self/task")),
+        threads=len(os.listdir("/proc/self/task")) - _executor_threads(),
         files=sum(path.is_file() for folder in folders for path in folder.rglob("*")),
         shared_memory=len(os.listdir("/dev/shm")),
     )
@@ -76,6 +77,10 @@ def resident_bytes() -> int:
     gc.collect()
     _, resident, shared, *_ = Path("/proc/self/statm").read_text().split()
     return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _executor_threads() -> int:
+    return sum(thread.name.startswith("asyncio_") for thread in threading.enumerate())
 
 
 def _mounts() -> int:

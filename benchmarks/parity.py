@@ -100,10 +100,10 @@ async def _findings(cases: list[Case], host: Host, plain: Plain) -> list[Finding
     return await asyncio.gather(*map(one, cases))
 
 
-async def compare(case: Case, host: Host, plain: Plain) -> Finding:
-    """Run one case on plain CPython twice and behind the wall once."""
-    first = await plain.run(case.code, case.files, _PLAIN_WITHIN_S)
-    second = first and await plain.run(case.code, case.files, _PLAIN_WITHIN_S)
+async def compare(case: Case, host: Host, plain: Plain, within_s: float = _PLAIN_WITHIN_S) -> Finding:
+    """Run one case on plain CPython twice, where it has to end ``within_s`` seconds, and behind the wall once."""
+    first = await plain.run(case.code, case.files, within_s)
+    second = first and await plain.run(case.code, case.files, within_s)
     if first is None or second is None:
         return Finding(case.name, "slow")
     if first.differs_in(second):
@@ -121,7 +121,7 @@ async def compare(case: Case, host: Host, plain: Plain) -> Finding:
     if not differing and same:
         return Finding(case.name, "agrees", ended=_ended(first), value=known)
     for _ in range(_AGAIN):  # a set of few strings has the same order twice often enough
-        again = await plain.run(case.code, case.files, _PLAIN_WITHIN_S)
+        again = await plain.run(case.code, case.files, within_s)
         if again is None or first.differs_in(again):
             return Finding(case.name, "varies", detail="seen on a further run")
     detail = "; ".join([_difference(name, first, walled) for name in differing] + ([] if same else ["value"]))
