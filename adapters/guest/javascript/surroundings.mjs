@@ -1,6 +1,6 @@
 // What a program finds around it: its inputs, the types of values, `require`, `display`, and the guard of its imports.
 import { deno, report } from "./channels.mjs";
-import { displayFrame } from "./displays.mjs";
+import { displayFrame, forgetDisplays } from "./displays.mjs";
 import * as types from "./types.mjs";
 import { decode } from "./values.mjs";
 
@@ -71,6 +71,7 @@ export function surround(request, handover) {
 export function receive(request) {
   current.allowed = request.allowed_imports ?? null;
   current.maxBytes = request.max_value_bytes ?? Infinity;
+  forgetDisplays();
   define("inputs", decode(request.inputs));
 }
 
