@@ -61,12 +61,15 @@ def build_environments(
 def _show(work: Callable[[Environments], Sequence[Environment]], *, as_json: bool, waiting: str) -> None:
     from rich.console import Console
 
+    from host.cli.session import session
+
+    state_dir = session().settings().state_dir
     try:
         if waiting and not as_json:
             with Console(stderr=True).status(waiting):
-                found = work(Environments())
+                found = work(Environments(state_dir))
         else:
-            found = work(Environments())
+            found = work(Environments(state_dir))
     except GuestEnvironmentError as error:
         if as_json:
             typer.echo(json.dumps({"error": error.type, "detail": error.message, "remedy": error.remedy}))
