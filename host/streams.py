@@ -20,6 +20,8 @@ from host.policy import Policy
 __all__ = ["FinishedEvent", "StartedEvent", "Stream", "StreamEvent"]
 
 _PIECE_CHARS = 1 << 16
+_EVENT_BYTES = 250
+"""What an event takes in memory beside its text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,9 @@ class Stream:
         self._wake()
 
     def take(self, event: OutputEvent | DisplayEvent) -> None:
-        """An ``Emit``."""
+        """An ``Emit``. What comes after the end is dropped: the result is the last event."""
+        if self.ended:
+            return
         if isinstance(event, DisplayEvent):
             self._shown += 1
             self._seal()
@@ -179,7 +183,7 @@ class Stream:
     @property
     def size_bytes(self) -> int:
         """About how much memory it holds, once it has ended."""
-        size = 0
+        size = _EVENT_BYTES * len(self._events)
         for _, event in self._events:
             match event:
                 case OutputEvent(text=text):

@@ -203,6 +203,21 @@ async def test_what_an_adapter_did_not_emit_is_told_before_the_end(host, scripte
     assert [each.name for each in events][-2:] == ["display", "result"]
 
 
+async def test_what_is_emitted_after_the_end_is_dropped(host, scripted):
+    """The result is the last event, whatever an adapter still says."""
+    kept = []
+
+    async def goes_on(emit):
+        kept.append(emit)
+
+    scripted.script = goes_on
+    before = await told(host.stream(ExecutionRequest(code="1", id="mine")))
+    kept[0](OutputEvent("stdout", "late"))
+    kept[0](DisplayEvent(FIGURE))
+    assert [each.name for each in before] == ["started", "result"]
+    assert await told(host.attach("mine")) == before
+
+
 async def test_many_small_writes_are_few_events(running, scripted):
     """What is written piece by piece, to both outputs in turns, comes in large pieces."""
     scripted.script = None
@@ -425,7 +440,7 @@ async def test_ended_streams_are_kept_for_a_while(running, scripted):
             await asyncio.sleep(0)
 
 
-@pytest.mark.parametrize("bound", [{"streams__keep_count": 2}, {"streams__keep_bytes": 5000}])
+@pytest.mark.parametrize("bound", [{"streams__keep_count": 2}, {"streams__keep_bytes": 6000}])
 async def test_few_ended_streams_are_kept(running, scripted, bound):
     """Beyond the bound, by number or by memory, the oldest goes; one that is too large alone is not kept."""
     scripted.script = says(OutputEvent("stdout", "x" * 1000))

@@ -269,6 +269,20 @@ async def test_the_pieces_make_the_output_however_it_ends(url, code, limits, sta
     assert result["stdout"] != ""
 
 
+async def test_a_service_that_was_killed_tells_the_end_when_it_is_back(walled):
+    """After SIGKILL the next service has recorded the run as interrupted, and says so to a client that comes back."""
+    with walled() as (process, url):
+        async with posting(url, COUNTS, id="lost") as client:
+            await client.head()
+            last = (await client.until(3))[-1].id
+            process.kill()
+    with walled() as (_, url):
+        async with following(url, "lost", last) as client:
+            await client.head()
+            (end,) = await client.rest()
+    assert (end.name, end.id, end.data["status"]) == ("result", last + 1, "interrupted")
+
+
 async def test_a_client_that_lost_its_connection_comes_back(url):
     """The run goes on without it, and from the number of its last event on it gets the rest: nothing twice, nothing
     missing.
