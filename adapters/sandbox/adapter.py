@@ -9,24 +9,22 @@ from pathlib import Path
 
 from adapters.guest.contract import Guest, Missing, Runtime
 from adapters.guest.found import find
-from adapters.guest.reports import GuestReport, read_report, read_text_report
 from adapters.sandbox import checks
 from adapters.sandbox.cgroups import owner_tag
 from adapters.sandbox.engine import Engine
 from adapters.sandbox.machine import Machine, SandboxSettings, survey
 from adapters.sandbox.refusals import refuse
 from adapters.sandbox.run import Ended
+from adapters.sandbox.sessions import LiveSession
 from adapters.sandbox.spawner import Spawner
 from adapters.sandbox.staging import remove_unfinished
 from adapters.sandbox.verdict import decide, signal_name
-from host.errors import AdapterError
-from host.interface import AdapterContext, Capabilities, CheckResult, DisplayEvent, Emit, Refusal
+from host.errors import AdapterError, SessionLost
+from host.interface import AdapterContext, Capabilities, CheckResult, Emit, Refusal
 from host.models import ExecutionRequest, ExecutionResult, Status, Usage
 from host.policy import ENFORCED_FIELDS, Enforcement, Policy
 
 __all__ = ["SandboxAdapter"]
-
-_PARSE_IN_THREAD_BYTES = 256 << 10
 
 
 class SandboxAdapter:
@@ -59,6 +57,7 @@ class SandboxAdapter:
         self._settings = SandboxSettings()
         self._spawner = Spawner()
         self._engine: Engine | None = None
+        self._sessions: dict[str, LiveSession] = {}
         self._capabilities = Capabilities(version="", languages=(), enforcement={})
         self._proved: dict[str, CheckResult] = {}
 
@@ -131,18 +130,50 @@ class SandboxAdapter:
             missing = self._without(request.language)
             raise AdapterError(missing.reason, remedy=missing.remedy, may_have_started=False)
         try:
-            ended, recipe = await self._engine.run(request, policy, emit)
+            ended = await self._engine.run(request, policy, emit)
         except ValueError as error:
             return self._result(request, policy, Status.FAILED, str(error))
         if ended.trouble:
             raise AdapterError(f"the wall could not be set up: {ended.trouble}", may_have_started=False)
         if ended.exit_code is None and ended.signal is None and ended.cause is None and not ended.ran_out_of_memory:
             raise AdapterError("the launcher was lost: it ended without saying how the program did", lost=True)
-        report = await _read(ended.report, policy, is_text=recipe.launch.report_is_text)
-        for display in report.displays:
-            emit(DisplayEvent(display))
-        status, reason = decide(ended, report, policy)
-        return self._result(request, policy, status, reason, ended, report)
+        status, reason = decide(ended, policy)
+        return self._result(request, policy, status, reason, ended)
+
+    async def open(self, session: str, language: str, policy: Policy) -> None:
+        """Start an interpreter that lives until it is closed or a limit ends it."""
+        if self._engine is None:
+            raise AdapterError("bubblewrap is not installed", remedy=checks.INSTALL_BUBBLEWRAP, may_have_started=False)
+        if language not in self._runtimes:
+            missing = self._without(language)
+            raise AdapterError(missing.reason, remedy=missing.remedy, may_have_started=False)
+        self._sessions[session] = await self._engine.open(language, policy)
+
+    async def run(self, session: str, request: ExecutionRequest, policy: Policy, emit: Emit) -> ExecutionResult:
+        """Run one command in a session. A limit that ends the command ends the session."""
+        live = self._sessions.get(session)
+        if self._engine is None or live is None:
+            raise SessionLost("its interpreter has ended", remedy="Open a new session; its variables are gone.")
+        try:
+            frame = self._engine.recipes.frame(request, policy)
+        except ValueError as error:
+            return self._result(request, policy, Status.FAILED, str(error))
+        async with self._engine.slots:
+            command = asyncio.ensure_future(live.run(frame, policy, emit))
+            ended = await self._engine.uncancelled(command, live.stop)
+        status, reason = decide(ended, policy)
+        return self._result(request, policy, status, reason, ended)
+
+    def alive(self, session: str) -> bool:
+        """Whether the session takes commands."""
+        live = self._sessions.get(session)
+        return live is not None and live.alive
+
+    async def close(self, session: str) -> None:
+        """End a session."""
+        live = self._sessions.pop(session, None)
+        if live is not None:
+            await live.aclose()
 
     async def reap(self, dead_owners: Sequence[str]) -> int:
         """Remove what dead hosts left: control groups, half-made folders, processes that never came up."""
@@ -152,6 +183,7 @@ class SandboxAdapter:
 
     async def aclose(self) -> None:
         """Kill every run and wait until all is dead."""
+        await asyncio.gather(*(self.close(session) for session in list(self._sessions)))
         if self._engine is not None:
             await self._engine.aclose()
         self._spawner.close()
@@ -176,6 +208,7 @@ class SandboxAdapter:
             enforcement=levels,
             files=True,
             streaming=True,
+            session_languages=self._engine.recipes.session_languages if self._engine else (),
         )
 
     def _result(
@@ -185,21 +218,20 @@ class SandboxAdapter:
         status: Status,
         reason: str,
         ended: Ended | None = None,
-        report: GuestReport | None = None,
     ) -> ExecutionResult:
-        ended, report = ended or Ended(), report or GuestReport()
+        ended = ended or Ended()
         return ExecutionResult(
             id=request.id,
             language=request.language,
             policy=policy.name,
             status=status,
             reason=reason,
-            value=report.value if status is Status.SUCCEEDED else None,
+            value=ended.report.value if status is Status.SUCCEEDED else None,
             stdout=ended.stdout,
             stderr=ended.stderr,
             truncated=ended.truncated,
             files=ended.files,
-            displays=report.displays,
+            displays=ended.report.displays,
             exit_code=ended.exit_code,
             signal=signal_name(ended.signal) if ended.signal else None,
             may_have_started=ended.wall_ms > 0,
@@ -218,11 +250,3 @@ def _find(guest: Guest, folder: Path) -> Runtime | Missing:
         return find(guest, folder)
     except (OSError, subprocess.SubprocessError) as error:
         return Missing(f"{guest.language} cannot be looked for: {error}", "see the reason")
-
-
-async def _read(data: bytes, policy: Policy, *, is_text: bool) -> GuestReport:
-    if is_text:
-        return read_text_report(data)
-    if len(data) < _PARSE_IN_THREAD_BYTES:
-        return read_report(data, policy.max_output_bytes)
-    return await asyncio.to_thread(read_report, data, policy.max_output_bytes)

@@ -10,12 +10,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Literal
 
-from host.interface import Emit, OutputEvent
+from adapters.guest.reports import GuestDone, GuestReport, ReportEvent, ReportReader, read_text_report
+from host.displays import Display
+from host.interface import DisplayEvent, Emit, OutputEvent
 from host.models import File
 
 __all__ = ["REPORT_ALLOWANCE", "Budget", "Control", "Outlet", "Pipe", "Report", "Taps"]
 
 _CHUNK = 1 << 16
+_READ_AT_ONCE = 1 << 20
+"""Bytes of reports that are read as they come; parsing takes about 10 ms for each MB."""
+
 REPORT_ALLOWANCE = 16_384
 """Bytes on the report channel that do not count: frames' own heads, and the error that says why there is no value."""
 
@@ -93,17 +98,21 @@ class Pipe(ABC):
             self._listens = True
             self._taps.add(self._descriptor, self)
 
+    def pause(self) -> None:
+        """Read nothing until ``listen`` or ``drain``."""
+        if self._listens:
+            self._listens = False
+            self._taps.remove(self._descriptor)
+
     def drain(self) -> None:
-        """Read all that is there now, then close: nobody writes any more."""
+        """Read all that is there now."""
         while self.read():
             pass
-        self.close()
 
     def close(self) -> None:
         """Stop reading, whatever may still come."""
         if self._descriptor >= 0:
-            if self._listens:
-                self._taps.remove(self._descriptor)
+            self.pause()
             os.close(self._descriptor)
             self._descriptor = -1
             self.at_end()
@@ -142,6 +151,10 @@ class Outlet(Pipe):
     ) -> None:
         super().__init__(descriptor, taps)
         self._stream = stream
+        self.begin(budget, emit)
+
+    def begin(self, budget: Budget, emit: Emit) -> None:
+        """What comes from now on is another command's."""
         self._budget = budget
         self._emit = emit
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -171,17 +184,72 @@ class Outlet(Pipe):
 
 
 class Report(Pipe):
-    """The program's report channel, kept as bytes."""
+    """The program's report channel, read as it comes.
 
-    def __init__(self, descriptor: int, taps: Taps, budget: Budget) -> None:
+    Args:
+        descriptor: the pipe.
+        taps: what it listens with.
+        budget: what may still come out.
+        emit: is told of displays.
+        max_value_bytes: the policy's ``max_output_bytes``.
+        is_text: whether it carries the bare text of the value.
+        done: is told that a command of a session is over.
+    """
+
+    def __init__(
+        self,
+        descriptor: int,
+        taps: Taps,
+        budget: Budget,
+        emit: Emit,
+        max_value_bytes: int,
+        *,
+        is_text: bool = False,
+        done: Callable[[GuestDone], None] | None = None,
+    ) -> None:
         super().__init__(descriptor, taps)
+        self._reader = ReportReader(max_value_bytes)
+        self._is_text = is_text
+        self._done = done
+        self._done_before: GuestReport | None = None
+        self.begin(budget, emit)
+
+    def begin(self, budget: Budget, emit: Emit) -> None:
+        """What comes from now on is another command's."""
         self._budget = budget
-        self.data = bytearray()
+        self._emit = emit
+        self._unread = bytearray()
+        self.bytes = 0
 
     def take(self, data: bytes) -> None:
         """Keep what is free of charge, then what the budget lets through."""
-        free = max(0, min(len(data), REPORT_ALLOWANCE - len(self.data)))
-        self.data += data[: free + self._budget.take(len(data) - free)]
+        free = max(0, min(len(data), REPORT_ALLOWANCE - self.bytes))
+        data = data[: free + self._budget.take(len(data) - free)]
+        self.bytes += len(data)
+        self._unread += data
+        if not self._is_text and (self.bytes <= _READ_AT_ONCE or self._done is not None):
+            self._tell(self._read_on())
+
+    async def finish(self) -> GuestReport:
+        """All that the guest said; nothing more comes."""
+        if self._is_text:
+            return read_text_report(bytes(self._unread))
+        if self._unread:  # so much that the loop would stand still meanwhile
+            self._tell(await asyncio.to_thread(self._read_on))
+        return self._done_before or self._reader.finish()
+
+    def _read_on(self) -> list[ReportEvent]:
+        unread, self._unread = bytes(self._unread), bytearray()
+        return self._reader.feed(unread)
+
+    def _tell(self, events: list[ReportEvent]) -> None:
+        for event in events:
+            if isinstance(event, Display):
+                self._emit(DisplayEvent(event))
+            elif isinstance(event, GuestDone):
+                self._done_before = self._done_before or event.report
+                if self._done is not None:
+                    self._done(event)
 
 
 class Control(Pipe):

@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from adapters.guest.contract import Guest, Runtime
@@ -15,6 +15,7 @@ from adapters.sandbox.plan import Job, make_job
 from adapters.sandbox.pools import PoolBounds
 from adapters.sandbox.recipes import Recipe, Recipes
 from adapters.sandbox.run import Cause, Ended, Run
+from adapters.sandbox.sessions import LiveSession
 from adapters.sandbox.slots import Slots, usual_slots
 from adapters.sandbox.spawner import Spawner
 from adapters.sandbox.wall import UserIds, Wall
@@ -79,21 +80,40 @@ class Engine:
         accounts = Accounts(machine.cgroups)
         self.warmth = Warmth(self._wall, self._uids, accounts, bounds, label, self._start_timeout_s)
 
-    async def run(self, request: ExecutionRequest, policy: Policy, emit: Emit) -> tuple[Ended, Recipe]:
+    async def run(self, request: ExecutionRequest, policy: Policy, emit: Emit) -> Ended:
         """Run one program.
 
         Raises:
             ValueError: the inputs have no form in its language; the message is for the caller.
             AdapterError: the wall failed.
         """
-        recipe, frame = await self.recipes.of(request, policy)
-        job = make_job(request, policy, recipe.mould, frame)
+        recipe, launch = await self.recipes.of(request, policy)
+        job = make_job(request, policy, recipe.mould, launch)
         async with self.slots:
             if not self.keeps_warm:
-                return await self._cold(recipe, job, emit), recipe
+                return await self._cold(recipe, job, emit)
             if recipe.mould.late:
-                return await self._late(recipe, job, emit), recipe
-            return await self._warm(recipe, job, emit), recipe
+                return await self._late(recipe, job, emit)
+            return await self._warm(recipe, job, emit)
+
+    async def open(self, language: str, policy: Policy) -> LiveSession:
+        """Start an interpreter that takes commands.
+
+        Raises:
+            AdapterError: it cannot be started.
+        """
+        recipe = await self.recipes.of_session(language, policy)
+        spare, account = await self.warmth.one(recipe.scene, recipe.mould)
+        try:
+            await spare.ready()
+            await account.take_in(spare)
+        except BaseException:
+            spare.kill()
+            await spare.dead
+            spare.close()
+            account.close()
+            raise
+        return LiveSession(spare, account, recipe.mould, self.taps, policy)
 
     async def keep_ready(self, request: ExecutionRequest, policy: Policy, floor: int) -> None:
         """Always keep some sandboxes ready for what is like this request."""
@@ -147,13 +167,20 @@ class Engine:
                 self._uids.give_back(uid)
 
     async def _through(self, run: Run | WarmRun) -> Ended:
-        """Wait for a run. Being cancelled stops it, and goes on only when all of it is dead."""
         whole = asyncio.ensure_future(run.whole())
         self._runs[whole] = run
         try:
+            return await self.uncancelled(whole, run.stop)
+        finally:
+            del self._runs[whole]
+
+    @staticmethod
+    async def uncancelled(whole: "asyncio.Future[Ended]", stop: Callable[[Cause], None]) -> Ended:
+        """Wait for a run. Being cancelled stops it, and goes on only when all of it is dead."""
+        try:
             return await asyncio.shield(whole)
         except asyncio.CancelledError as cancelled:
-            run.stop(Cause.CANCELLED)
+            stop(Cause.CANCELLED)
             while not whole.done():
                 try:
                     await asyncio.wait([whole])
@@ -161,5 +188,3 @@ class Engine:
                     continue
             trouble = None if whole.cancelled() else whole.exception()
             raise cancelled from trouble
-        finally:
-            del self._runs[whole]

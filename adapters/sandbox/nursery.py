@@ -29,6 +29,7 @@ _MESSAGE_BYTES = 8192
 _ANCILLARY_BYTES = 64
 _LINE_BYTES = 8192
 _HEAD_BYTES = 9
+_NOT_NEEDED = "it is not needed any more"
 _ENDED = "it ended before it was ready"
 _PID = re.compile(rb"^Pid:\s+(\d+)", re.MULTILINE)
 
@@ -301,11 +302,11 @@ class Nursery:
 
     def close_soon(self) -> None:
         """Say that it is gone; whoever is told buries it."""
-        self._gone("it was not needed any more")
+        self._gone(_NOT_NEEDED)
 
     async def aclose(self) -> None:
         """Kill all that came from it, and wait until everything is dead."""
-        self._gone("it was closed")
+        self._gone(_NOT_NEEDED)
         if self._burial is None:
             self._burial = asyncio.ensure_future(self._bury())
         await asyncio.shield(self._burial)
@@ -372,7 +373,8 @@ class Nursery:
         for spare in list(self._spares.values()):
             self._dead(spare, None)
         if self._is_up:
-            _log.warning("nursery_gone", reason=why, label=self._walled.label)
+            if why != _NOT_NEEDED:
+                _log.warning("nursery_gone", reason=why, label=self._walled.label)
             self._lost(self)
 
 

@@ -15,6 +15,7 @@ from host.policy import FileSystemAccess, Policy
 __all__ = ["Job", "Mould", "as_message", "make_job", "make_mould"]
 
 _MIB = 1 << 20
+_SESSION_CPU_MS = 24 * 3600 * 1000  # for the process itself; each command has its policy's, held from outside
 _OPEN_FILES = 1024
 _SIGNALS_QUEUED = 1024
 _STACK_BYTES = 8 * _MIB
@@ -63,13 +64,14 @@ def make_mould(policy: Policy, launch: Launch, *, late: bool = False, session: b
     """What to run under a policy, and within which bounds."""
     threads = policy.max_processes + launch.spare_processes
     memory = (policy.max_memory_mb + launch.spare_memory_mb) * _MIB
-    takes_out = policy.file_system_access is FileSystemAccess.SANDBOXED
+    takes_out = policy.file_system_access is FileSystemAccess.SANDBOXED and not session
+    cpu_ms = _SESSION_CPU_MS if session else policy.max_cpu_time
     settings: dict[str, Any] = {
         "argv": list(launch.argv),
         "in_process": launch.in_process,
         "environment": {**_BASE_ENVIRONMENT, **launch.environment, **policy.environment},
         "work": _work_folder(policy),
-        "limits": _limits(policy, launch, memory, threads + 1),
+        "limits": _limits(policy, launch, cpu_ms, memory, threads + 1),
         "late": late,
         "session": session,
     }
@@ -97,6 +99,7 @@ class Job:
         frame: the request frame.
         deadline_ms: wall-clock time from the moment that the program may start.
         max_output_bytes: of stdout, stderr and reports together.
+        report_is_text: whether reports are the bare text of the value.
     """
 
     mould: Mould
@@ -104,6 +107,7 @@ class Job:
     frame: bytes
     deadline_ms: int
     max_output_bytes: int
+    report_is_text: bool
 
     def plan(self) -> bytes:
         """All of it in one message, for a launcher."""
@@ -111,14 +115,15 @@ class Job:
         return as_message({**mould.settings, "files": self.files, "collect": mould.collect, "filter": seccomp.build()})
 
 
-def make_job(request: ExecutionRequest, policy: Policy, mould: Mould, frame: bytes) -> Job:
+def make_job(request: ExecutionRequest, policy: Policy, mould: Mould, launch: Launch) -> Job:
     """One run in that mould."""
     return Job(
         mould=mould,
         files=[(file.path, file.content) for file in request.files],
-        frame=frame,
+        frame=launch.frame,
         deadline_ms=policy.max_execution_time,
         max_output_bytes=policy.max_output_bytes,
+        report_is_text=launch.report_is_text,
     )
 
 
@@ -135,9 +140,9 @@ def _work_folder(policy: Policy) -> Mapping[str, Any] | None:
     }
 
 
-def _limits(policy: Policy, launch: Launch, memory: int, processes: int) -> list[tuple[int, int, int]]:
+def _limits(policy: Policy, launch: Launch, cpu_ms: int, memory: int, processes: int) -> list[tuple[int, int, int]]:
     """Resource limits as number, soft, hard. They hold each process sharply; the host holds all of them together."""
-    cpu_s = policy.max_cpu_time // 1000 + 2
+    cpu_s = cpu_ms // 1000 + 2
     wanted = {
         resource.RLIMIT_CPU: (cpu_s, cpu_s + 1),
         resource.RLIMIT_FSIZE: (policy.max_file_bytes,) * 2,

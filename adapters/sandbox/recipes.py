@@ -25,12 +25,10 @@ class Recipe:
     """How programs of one language run under one policy.
 
     Attributes:
-        launch: how the guest is started; its frame is that of one request or none.
         mould: what the sandboxes are like.
         scene: what they see.
     """
 
-    launch: Launch
     mould: Mould
     scene: Scene
 
@@ -51,8 +49,8 @@ class Recipes:
         self._scenes: dict[object, Scene] = {}
         self._moulds: dict[object, tuple[Policy, Mapping[Path, str], Mould, Scene]] = {}
 
-    async def of(self, request: ExecutionRequest, policy: Policy) -> tuple[Recipe, bytes]:
-        """The recipe for a request, and its frame.
+    async def of(self, request: ExecutionRequest, policy: Policy) -> tuple[Recipe, Launch]:
+        """The recipe for a request, and how its guest is started.
 
         Raises:
             ValueError: the inputs have no form in this language; the message is for the caller.
@@ -62,7 +60,7 @@ class Recipes:
         late = bool(request.files) and (
             not launch.in_process or policy.file_system_access is not FileSystemAccess.SANDBOXED
         )
-        return await self._recipe(request.language, launch, policy, late=late), launch.frame
+        return await self._recipe(request.language, launch, policy, late=late), launch
 
     async def of_session(self, language: str, policy: Policy) -> Recipe:
         """The recipe for a session."""
@@ -97,7 +95,7 @@ class Recipes:
             if len(self._moulds) >= _KEPT:
                 self._moulds.clear()
             known = self._moulds[key] = (policy, launch.trees, mould, await self._scene(language, launch))
-        return Recipe(launch, known[2], known[3])
+        return Recipe(known[2], known[3])
 
     async def _scene(self, language: str, launch: Launch) -> Scene:
         """What a run sees. The same trees give the same scene, made once."""

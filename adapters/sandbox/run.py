@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from adapters.guest.reports import GuestReport
 from adapters.sandbox.cgroups import Cgroups, Group
 from adapters.sandbox.channels import Budget, Control, Outlet, Report, Taps
 from adapters.sandbox.plan import Job
@@ -54,7 +55,7 @@ class Ended:
     stdout: str = ""
     stderr: str = ""
     truncated: bool = False
-    report: bytes = b""
+    report: GuestReport = GuestReport()  # noqa: RUF009 - frozen
     files: tuple[File, ...] = ()
     skipped: tuple[str, ...] = ()
     ran_out_of_memory: bool = False
@@ -186,7 +187,9 @@ class Run:
         budget = Budget(job.max_output_bytes, lambda: self.stop(Cause.OUTPUT))
         stdout = Outlet(walled.taken("stdout"), self._taps, "stdout", budget, self._emit)
         stderr = Outlet(walled.taken("stderr"), self._taps, "stderr", budget, self._emit)
-        report = Report(walled.taken("report"), self._taps, budget)
+        report = Report(
+            walled.taken("report"), self._taps, budget, self._emit, job.max_output_bytes, is_text=job.report_is_text
+        )
         watch = Watch(walled.pid, job.mould.bounds, self._group)
         try:
             for pipe in (stdout, stderr, report):
@@ -206,11 +209,11 @@ class Run:
             stdout=stdout.text,
             stderr=stderr.text,
             truncated=budget.exceeded,
-            report=bytes(report.data),
+            report=await report.finish(),
             files=tuple(control.files),
             skipped=tuple(control.skipped),
             wall_ms=wall_ms,
-            output_bytes=stdout.bytes + stderr.bytes + len(report.data),
+            output_bytes=stdout.bytes + stderr.bytes + report.bytes,
             trouble=control.trouble,
         )
         self._add_usage(ended, control, watch)

@@ -16,9 +16,9 @@ _LISTED = 5
 _ABORTS = (signal.SIGABRT, signal.SIGILL, signal.SIGTRAP)  # by which V8 and the BEAM end when they get no more memory
 
 
-def decide(ended: Ended, report: GuestReport, policy: Policy) -> tuple[Status, str]:
+def decide(ended: Ended, policy: Policy) -> tuple[Status, str]:
     """How the run ended, and why, for people."""
-    status, reason = _by_host(ended, policy) or _by_signal(ended, policy) or _by_program(ended, report, policy)
+    status, reason = _by_host(ended, policy) or _by_signal(ended, policy) or _by_program(ended, ended.report, policy)
     if ended.skipped:
         listed = "; ".join(ended.skipped[:_LISTED]) + ("; and more" if len(ended.skipped) > _LISTED else "")
         reason = f"{reason} Not taken from the work folder: {listed}.".strip()

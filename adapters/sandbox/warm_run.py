@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from adapters.sandbox.accounts import Account
     from adapters.sandbox.nursery import Figures, Spare
 
-__all__ = ["WarmRun"]
+__all__ = ["WarmRun", "add_end"]
 
 _SHORT_S = 0.008
 """Most runs are over by then. Only for the others somebody listens to their output and watches what they use."""
@@ -98,7 +98,9 @@ class WarmRun:
         budget = Budget(job.max_output_bytes, lambda: self.stop(Cause.OUTPUT))
         stdout = Outlet(spare.taken("stdout"), self._taps, "stdout", budget, self._emit)
         stderr = Outlet(spare.taken("stderr"), self._taps, "stderr", budget, self._emit)
-        report = Report(spare.taken("report"), self._taps, budget)
+        report = Report(
+            spare.taken("report"), self._taps, budget, self._emit, job.max_output_bytes, is_text=job.report_is_text
+        )
         self._pipes = (stdout, stderr, report)
         self._began = time.perf_counter()
         self._timers.append(self._loop.call_later(_SHORT_S, self._is_long))
@@ -115,11 +117,11 @@ class WarmRun:
             stdout=stdout.text,
             stderr=stderr.text,
             truncated=budget.exceeded,
-            report=bytes(report.data),
+            report=await report.finish(),
             files=tuple(files.files) if files else (),
             skipped=tuple(files.skipped) if files else (),
             wall_ms=wall_ms,
-            output_bytes=stdout.bytes + stderr.bytes + len(report.data),
+            output_bytes=stdout.bytes + stderr.bytes + report.bytes,
         )
         self._add(ended, figures)
         return ended
@@ -187,20 +189,31 @@ class WarmRun:
 
     def _add(self, ended: Ended, figures: "Figures") -> None:
         """How it ended and what it used."""
-        status = figures.status
-        ended.exit_code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else None
-        ended.signal = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
+        add_end(ended, figures, self._account, self._spare.cpu_before_us / 1000)
         if ended.exit_code == _FAILED_START:
             ended.trouble = self._spare.complaint()
-        before_ms = self._spare.cpu_before_us / 1000
-        ended.cpu_ms = max(0.0, figures.cpu_us / 1000 - before_ms)
-        ended.peak_memory_bytes = figures.peak_kib * 1024
-        if self._account.counting:
-            counts = self._account.counts()
-            if counts.cpu_ms is not None:
-                ended.cpu_ms = max(0.0, counts.cpu_ms - before_ms)
-            ended.peak_memory_bytes = counts.peak_memory_bytes or ended.peak_memory_bytes
-            ended.ran_out_of_memory = counts.out_of_memory
-        elif self._watch is not None:
-            ended.cpu_ms = max(ended.cpu_ms, self._watch.cpu_ms or 0.0)
-            ended.peak_memory_bytes = max(ended.peak_memory_bytes, self._watch.peak_memory_bytes or 0)
+        if self._watch is not None and not self._account.counting:
+            ended.cpu_ms = max(ended.cpu_ms or 0.0, self._watch.cpu_ms or 0.0)
+            ended.peak_memory_bytes = max(ended.peak_memory_bytes or 0, self._watch.peak_memory_bytes or 0)
+
+
+def add_end(ended: Ended, figures: "Figures", account: "Account", before_ms: float) -> None:
+    """How a program ended and what it used: what the kernel says of its process, and of its control group.
+
+    Args:
+        ended: gets it.
+        figures: of the process.
+        account: of all that it started.
+        before_ms: CPU time from before the program began.
+    """
+    status = figures.status
+    ended.exit_code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else None
+    ended.signal = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
+    ended.cpu_ms = max(0.0, figures.cpu_us / 1000 - before_ms)
+    ended.peak_memory_bytes = figures.peak_kib * 1024
+    if account.counting:
+        counts = account.counts()
+        if counts.cpu_ms is not None:
+            ended.cpu_ms = max(0.0, counts.cpu_ms - before_ms)
+        ended.peak_memory_bytes = counts.peak_memory_bytes or ended.peak_memory_bytes
+        ended.ran_out_of_memory = counts.out_of_memory

@@ -40,6 +40,10 @@ class Bounds:
     memory_bytes: int
     threads: int
 
+    def with_cpu(self, cpu_ms: int) -> "Bounds":
+        """The same with another bound of CPU time."""
+        return Bounds(cpu_ms, self.memory_bytes, self.threads)
+
 
 @dataclass(frozen=True, slots=True)
 class Excess:
