@@ -8,7 +8,7 @@ from pathlib import Path
 
 from adapters.sandbox.cgroups import owner_tag
 
-__all__ = ["Held", "below", "held", "resident_bytes"]
+__all__ = ["Held", "below", "held", "largest_helper_bytes", "resident_bytes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,19 @@ def below(pid: int) -> list[int]:
 def resident_bytes() -> int:
     """Memory of this process that is not shared with files."""
     gc.collect()
-    _, resident, shared, *_ = Path("/proc/self/statm").read_text().split()
+    return _private_bytes(os.getpid())
+
+
+def largest_helper_bytes() -> int:
+    """The same of that descendant which has most: what sandboxes are forked from, or a worker."""
+    return max(map(_private_bytes, below(os.getpid())), default=0)
+
+
+def _private_bytes(pid: int) -> int:
+    try:
+        _, resident, shared, *_ = Path(f"/proc/{pid}/statm").read_text().split()
+    except OSError:
+        return 0
     return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE")
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmarks import page
 from benchmarks.hosts import require, started
-from benchmarks.leftovers import Held, held, resident_bytes
+from benchmarks.leftovers import Held, held, largest_helper_bytes, resident_bytes
 from benchmarks.machine import facts, sentence
 from benchmarks.report import Report
 from host import ExecutionRequest, Host, Limits
@@ -93,6 +93,14 @@ _SESSION = "session"
 _WEIGHTS = {**{name: kind.weight for name, kind in KINDS.items()}, _CANCELLED: 6, _SESSION: 3}
 
 
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """In bytes: of the host, and of the largest of its helpers, such as what sandboxes are forked from."""
+
+    host: int
+    helper: int
+
+
 @dataclass(slots=True)
 class Found:
     """What a soak saw.
@@ -102,15 +110,15 @@ class Found:
         wrong: ends that are not right for their kind.
         absent: kinds that this host cannot run.
         left: what is still held, by name.
-        growth_bytes: by how much the host's memory grew after the warm-up.
+        warmed, ended: memory after the warm-up and at the end.
     """
 
     ends: Counter[tuple[str, str]]
     wrong: list[str]
     absent: list[str]
     left: dict[str, int]
-    memory_bytes: int
-    growth_bytes: int
+    warmed: Memory
+    ended: Memory
     seconds: float
 
 
@@ -128,22 +136,31 @@ def run(report: Report, runs: int) -> None:
     report.bound("ends that are wrong", len(found.wrong), 0, "runs")
     for name, count in found.left.items():
         report.bound(f"{name.replace('_', ' ')} left", count, 0, "")
-    growth, allowed = found.growth_bytes / (1 << 20), max(_GROWTH_BYTES, _GROWTH_SHARE * found.memory_bytes) / (1 << 20)
-    report.bound("memory growth after the warm-up", growth, allowed, "MiB")
+    for name, before, after in _memory(found):
+        allowed = max(_GROWTH_BYTES, _GROWTH_SHARE * before)
+        report.bound(f"memory growth of {name}", (after - before) / (1 << 20), allowed / (1 << 20), "MiB")
     if runs >= _WORTH_TELLING:
-        page.write("soak", _markdown(found, runs, growth))
+        page.write("soak", _markdown(found, runs))
 
 
-def _markdown(found: Found, runs: int, growth_mib: float) -> str:
+def _memory(found: Found) -> list[tuple[str, int, int]]:
+    return [
+        ("the host", found.warmed.host, found.ended.host),
+        ("its largest helper", found.warmed.helper, found.ended.helper),
+    ]
+
+
+def _markdown(found: Found, runs: int) -> str:
     ends = Counter[str]()
     for (_, end), count in found.ends.items():
         ends[end] += count
     counted = ", ".join(f"{count:,} {end}" for end, count in ends.most_common())
     left = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in found.left.items())
+    growth = ", ".join(f"{(after - before) / (1 << 20):.1f} MiB of {name}" for name, before, after in _memory(found))
     machine = sentence(facts())
     return (
         f"{runs:,} runs, {_AT_ONCE} at once, on {machine}: {counted}. Ends that were wrong for their kind: "
-        f"{len(found.wrong)}. Left afterwards: {left}. Memory growth of the host: {growth_mib:.1f} MiB."
+        f"{len(found.wrong)}. Left afterwards: {left}. Memory growth: {growth}."
     )
 
 
@@ -169,12 +186,12 @@ async def _soaked(runs: int, state: Path, scratch: Path) -> Found:
         owner = host.owner
         work = _Soak(host, random.Random(_SEED))
         await work.all(int(runs * _WARM_UP_SHARE))
-        warmed_bytes = resident_bytes()
+        warmed = Memory(resident_bytes(), largest_helper_bytes())
         await work.all(runs - int(runs * _WARM_UP_SHARE))
-        growth_bytes = resident_bytes() - warmed_bytes
+        ended = Memory(resident_bytes(), largest_helper_bytes())
     seconds = time.monotonic() - begun
     after = await _settled(owner, [scratch, state], before)
-    return Found(work.ends, work.wrong, work.absent, after.more_than(before), warmed_bytes, growth_bytes, seconds)
+    return Found(work.ends, work.wrong, work.absent, after.more_than(before), warmed, ended, seconds)
 
 
 async def _settled(owner: str, folders: list[Path], before: Held, within_s: float = 10.0) -> Held:
