@@ -5,11 +5,21 @@ It needs pytest, which the host itself does not.
 
 import pytest
 
-pytest.register_assert_rewrite("host.testing.harness", "host.testing.life", "host.testing.suite")
+pytest.register_assert_rewrite(*(f"host.testing.{name}" for name in ("harness", "life", "sessions", "suite")))
 
 from host.testing.missing import missing  # noqa: E402 - after the rewrite is registered
 from host.testing.program import Program  # noqa: E402
 from host.testing.programs import PAIRS, PROGRAMS, Pair, programs_for  # noqa: E402
+from host.testing.sessions import SessionConformance  # noqa: E402
 from host.testing.suite import AdapterConformance  # noqa: E402
 
-__all__ = ["PAIRS", "PROGRAMS", "AdapterConformance", "Pair", "Program", "missing", "programs_for"]
+__all__ = [
+    "PAIRS",
+    "PROGRAMS",
+    "AdapterConformance",
+    "Pair",
+    "Program",
+    "SessionConformance",
+    "missing",
+    "programs_for",
+]

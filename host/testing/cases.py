@@ -10,6 +10,7 @@ from host.interface import AdapterContext, Capabilities
 from host.policy import Enforcement
 from host.testing.program import Program
 from host.testing.programs import PAIRS, PROGRAMS
+from host.testing.programs.sessions import SESSIONS
 
 if TYPE_CHECKING:
     from host.testing.harness import Harness
@@ -64,13 +65,14 @@ async def _claims(suite: "type[Harness]") -> Capabilities | None:
 def cases_for(claims: Capabilities | None) -> dict[str, list[Any]]:
     """By argument of a test, the cases that fit these claims."""
     if claims is None:
-        return {"program": [], "pair": [], "endless": [], "language": []}
+        return {"program": [], "pair": [], "endless": [], "language": [], "kept": []}
     spoken = set(claims.languages) if claims.runs_code else set()
     return {
         "program": [program for program in PROGRAMS if applies(program, claims)],
         "pair": [pair for pair in PAIRS if pair.language in spoken],
         "endless": [language for language in ENDLESS if language in spoken],
         "language": [language for language in GREETINGS if language in claims.languages],
+        "kept": [language for language in SESSIONS if language in claims.session_languages],
     }
 
 

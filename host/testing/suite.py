@@ -15,6 +15,7 @@ from host.testing.cases import GREETINGS
 from host.testing.life import LifeConformance
 from host.testing.program import Program
 from host.testing.programs import Pair
+from host.testing.sessions import SessionConformance
 from host.testing.through_host import run_through_host
 from host.testing.traces import look, settled
 
@@ -23,7 +24,7 @@ __all__ = ["AdapterConformance"]
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 
 
-class AdapterConformance(LifeConformance):
+class AdapterConformance(LifeConformance, SessionConformance):
     """Subclass it, say how the adapter is made, and let pytest collect the subclass.
 
     Example::
