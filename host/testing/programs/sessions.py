@@ -42,7 +42,7 @@ SESSIONS: Mapping[str, SessionPrograms] = {
             "an exception": "y = 1\nraise ValueError('no')",
             "a syntax error": "x = = 2",
             "sys.exit": "import sys\nsys.exit(3)",
-            "SystemExit": "raise SystemExit",
+            "SystemExit": "raise SystemExit('no')",
             "a deep recursion": "def deep(): deep()\ndeep()",
         },
         prints=("print('one')", "import sys; sys.stdout.write('two')"),
