@@ -8,7 +8,7 @@ from pathlib import Path
 
 from adapters.sandbox.cgroups import owner_tag
 
-__all__ = ["Held", "below", "held", "largest_helper_bytes", "resident_bytes"]
+__all__ = ["Held", "below", "held", "helpers_bytes", "resident_bytes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +78,9 @@ def resident_bytes() -> int:
     return _private_bytes(os.getpid())
 
 
-def largest_helper_bytes() -> int:
-    """The same of that descendant which has most: what sandboxes are forked from, or a worker."""
-    return max(map(_private_bytes, below(os.getpid())), default=0)
+def helpers_bytes() -> dict[int, int]:
+    """The same of each descendant: what sandboxes are forked from, workers, sandboxes that wait."""
+    return {pid: _private_bytes(pid) for pid in below(os.getpid())}
 
 
 def _private_bytes(pid: int) -> int:

@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmarks import page
 from benchmarks.hosts import require, started
-from benchmarks.leftovers import Held, held, largest_helper_bytes, resident_bytes
+from benchmarks.leftovers import Held, held, helpers_bytes, resident_bytes
 from benchmarks.machine import facts, sentence
 from benchmarks.report import Report
 from host import ExecutionRequest, Host, Limits
@@ -95,10 +95,10 @@ _WEIGHTS = {**{name: kind.weight for name, kind in KINDS.items()}, _CANCELLED: 6
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """In bytes: of the host, and of the largest of its helpers, such as what sandboxes are forked from."""
+    """In bytes: of the host, and of each helper by process id, such as what sandboxes are forked from."""
 
     host: int
-    helper: int
+    helpers: dict[int, int]
 
 
 @dataclass(slots=True)
@@ -144,10 +144,11 @@ def run(report: Report, runs: int) -> None:
 
 
 def _memory(found: Found) -> list[tuple[str, int, int]]:
-    return [
-        ("the host", found.warmed.host, found.ended.host),
-        ("its largest helper", found.warmed.helper, found.ended.helper),
-    ]
+    """Before and after, of the host and of that helper which lived all the time and grew most."""
+    before, after = found.warmed.helpers, found.ended.helpers
+    pairs = [(before[pid], after[pid]) for pid in before.keys() & after.keys()]
+    most = max(pairs, key=lambda pair: pair[1] - pair[0], default=(0, 0))
+    return [("the host", found.warmed.host, found.ended.host), ("a helper, at most", *most)]
 
 
 def _markdown(found: Found, runs: int) -> str:
@@ -186,9 +187,9 @@ async def _soaked(runs: int, state: Path, scratch: Path) -> Found:
         owner = host.owner
         work = _Soak(host, random.Random(_SEED))
         await work.all(int(runs * _WARM_UP_SHARE))
-        warmed = Memory(resident_bytes(), largest_helper_bytes())
+        warmed = Memory(resident_bytes(), helpers_bytes())
         await work.all(runs - int(runs * _WARM_UP_SHARE))
-        ended = Memory(resident_bytes(), largest_helper_bytes())
+        ended = Memory(resident_bytes(), helpers_bytes())
     seconds = time.monotonic() - begun
     after = await _settled(owner, [scratch, state], before)
     return Found(work.ends, work.wrong, work.absent, after.more_than(before), warmed, ended, seconds)
