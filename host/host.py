@@ -361,6 +361,7 @@ class Host(SessionDoor):
             state_dir=self.settings.state_dir,
             owner=self.owner,
             languages=self._only_languages,
+            policy=self.policies.get(self.settings.policies.default),
         )
 
     def _adapter_broken(self, spec: AdapterSpec, error: Exception) -> None:

@@ -23,6 +23,7 @@ __all__ = [
     "DisplayEvent",
     "Emit",
     "Finding",
+    "Kept",
     "OutputEvent",
     "Refusal",
     "SessionAdapter",
@@ -123,6 +124,23 @@ class Refusal(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """What an adapter keeps between runs, so that whoever looks for leftovers can tell the two apart.
+
+    An adapter that keeps processes ready has a method ``kept() -> Kept``; it is called from any thread.
+
+    Attributes:
+        processes: ids of processes.
+        trees: ids of processes that count with all that descends from them.
+        descriptors: how many descriptors of this process.
+    """
+
+    processes: frozenset[int] = frozenset()
+    trees: frozenset[int] = frozenset()
+    descriptors: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class AdapterContext:
     """What an adapter is given when it starts.
 
@@ -132,12 +150,14 @@ class AdapterContext:
         owner: this host's id, to label what is left behind if the host dies.
         languages: the only languages that this host will be asked for, or None for any. A host that was started for
             one program need not look for, nor prove, the runtimes of the others.
+        policy: the one of requests that name none, to be ready for them; None where nobody says.
     """
 
     settings: Mapping[str, Any]
     state_dir: Path
     owner: str
     languages: tuple[str, ...] | None = None
+    policy: Policy | None = None
 
 
 @runtime_checkable

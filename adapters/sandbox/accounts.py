@@ -83,6 +83,11 @@ class Accounts:
         """Remove a group whose processes are dead. The kernel may need a moment to see it empty."""
         self._leaving = [leaving for leaving in (*self._leaving, group) if not leaving.remove()]
 
+    @property
+    def descriptors(self) -> int:
+        """How many are held open."""
+        return self._stock.descriptors if self._stock is not None else 0
+
     def close(self) -> None:
         """Remove what is left."""
         if self._stock is not None:

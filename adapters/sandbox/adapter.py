@@ -20,7 +20,7 @@ from adapters.sandbox.spawner import Spawner
 from adapters.sandbox.staging import remove_unfinished
 from adapters.sandbox.verdict import decide, signal_name
 from host.errors import AdapterError, SessionLost
-from host.interface import AdapterContext, Capabilities, CheckResult, Emit, Refusal
+from host.interface import AdapterContext, Capabilities, CheckResult, Emit, Kept, Refusal, discard
 from host.models import ExecutionRequest, ExecutionResult, Status, Usage
 from host.policy import ENFORCED_FIELDS, Enforcement, Policy
 
@@ -39,7 +39,8 @@ class SandboxAdapter:
     * ``max_running`` (0): how many programs run at one time; 0 is four for each processor, and eight at least.
     * ``max_waiting`` (1000): how many more may wait for their turn; then requests are refused.
     * ``warm`` (true): keep sandboxes ready ahead of demand.
-    * ``max_ready`` (16): how many are kept ready for one language and policy.
+    * ``min_ready`` (2): how many are kept ready from the start for Python under the default policy.
+    * ``max_ready`` (16): how many are kept ready at most for one language and policy.
     * ``idle_memory_mb`` (512): about how much memory all that are ready may take.
 
     Args:
@@ -58,6 +59,7 @@ class SandboxAdapter:
         self._spawner = Spawner()
         self._engine: Engine | None = None
         self._sessions: dict[str, LiveSession] = {}
+        self._keeping: asyncio.Future[None] | None = None
         self._capabilities = Capabilities(version="", languages=(), enforcement={})
         self._proved: dict[str, CheckResult] = {}
 
@@ -100,14 +102,24 @@ class SandboxAdapter:
                 owner_tag(context.owner),
                 keeps_warm=self._settings.warm and context.languages is None,
             )
+            self._keep_ready(context.policy)
         self._capabilities = self._truthfully(self._machine)
+
+    def _keep_ready(self, policy: Policy | None) -> None:
+        """From the start, and always, for what most requests will be: Python under the default policy."""
+        request = ExecutionRequest(code="", language="python")
+        usual = policy is not None and "python" in self._runtimes and refuse(request, policy) is None
+        if self._engine is not None and self._engine.keeps_warm and policy is not None and usual:
+            keeping = self._engine.keep_ready(request, policy, self._settings.min_ready)
+            self._keeping = asyncio.ensure_future(keeping)
 
     async def check(self) -> CheckResult:
         """Look at every layer and run programs: at first one for each language, later one in Python."""
         if self._machine is None:
             return CheckResult(ok=False, reason="the sandbox has not been started")
+        warmth = self._engine.warmth if self._engine is not None and self._engine.keeps_warm else None
         return await checks.check(
-            self, self._machine, self._runtimes, self._missing, self._spawner.trouble, self._proved
+            self._try_out, self._machine, self._runtimes, self._missing, self._spawner.trouble, self._proved, warmth
         )
 
     def accepts(self, request: ExecutionRequest, policy: Policy) -> Refusal | None:
@@ -123,14 +135,21 @@ class SandboxAdapter:
         return refuse(request, policy)
 
     async def execute(self, request: ExecutionRequest, policy: Policy, emit: Emit) -> ExecutionResult:
-        """Run the request in a fresh sandbox."""
+        """Run the request in a sandbox that no other program has run in, and none will."""
+        return await self._executed(request, policy, emit, ahead=True)
+
+    async def _try_out(self, request: ExecutionRequest, policy: Policy) -> ExecutionResult:
+        """Run a program that nobody asked for, and of which no more will come."""
+        return await self._executed(request, policy, discard, ahead=False)
+
+    async def _executed(self, request: ExecutionRequest, policy: Policy, emit: Emit, *, ahead: bool) -> ExecutionResult:
         if self._engine is None:
             raise AdapterError("bubblewrap is not installed", remedy=checks.INSTALL_BUBBLEWRAP, may_have_started=False)
         if request.language not in self._runtimes:
             missing = self._without(request.language)
             raise AdapterError(missing.reason, remedy=missing.remedy, may_have_started=False)
         try:
-            ended = await self._engine.run(request, policy, emit)
+            ended = await self._engine.run(request, policy, emit, ahead=ahead)
         except ValueError as error:
             return self._result(request, policy, Status.FAILED, str(error))
         if ended.trouble:
@@ -181,8 +200,14 @@ class SandboxAdapter:
             return 0
         return await asyncio.to_thread(self._machine.reap, dead_owners) + remove_unfinished(self._folder)
 
+    def kept(self) -> Kept:
+        """What is kept warm."""
+        return self._engine.warmth.kept() if self._engine is not None else Kept()
+
     async def aclose(self) -> None:
         """Kill every run and wait until all is dead."""
+        if self._keeping is not None:
+            await asyncio.wait((self._keeping,))
         await asyncio.gather(*(self.close(session) for session in list(self._sessions)))
         if self._engine is not None:
             await self._engine.aclose()

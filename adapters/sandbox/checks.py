@@ -2,19 +2,21 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from adapters.guest.contract import Missing, Runtime
 from adapters.sandbox.cgroups import NoCgroups
 from adapters.sandbox.machine import Machine
+from adapters.sandbox.warm import Warmth
 from host.errors import AdapterError
-from host.interface import Adapter, CheckResult, Finding, discard
-from host.models import ExecutionRequest, Status
+from host.interface import CheckResult, Finding
+from host.models import ExecutionRequest, ExecutionResult, Status
 from host.policy import Policy
 
 __all__ = ["INSTALL_BUBBLEWRAP", "check"]
 
+TryOut = Callable[[ExecutionRequest, Policy], Awaitable[ExecutionResult]]
 INSTALL_BUBBLEWRAP = "apt-get install bubblewrap"
 _APPARMOR = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
 _SWITCHES = (
@@ -61,33 +63,35 @@ _EXPECTED = {
 
 
 async def check(
-    adapter: Adapter,
+    try_out: TryOut,
     machine: Machine,
     runtimes: Mapping[str, Runtime],
     missing: Mapping[str, Missing],
     trouble: str,
     proved: dict[str, CheckResult],
+    warmth: Warmth | None,
 ) -> CheckResult:
     """Look at every layer.
 
     Args:
-        adapter: to run programs with.
+        try_out: runs a program.
         machine: what was found at start.
         runtimes: the languages that were found.
         missing: those that were not.
         trouble: why a host that is root has no mount namespace of its own, or "".
         proved: languages that have been seen to run; they are not tried again at every check.
+        warmth: what is kept ready, if anything.
     """
     began = time.perf_counter()
     findings = [*_layers(machine, trouble), *_languages(runtimes, missing)]
     blocking = [finding for finding in findings if not finding.ok and finding.name in _NEEDED]
     if not blocking:
-        seen = await _inside(adapter)
+        seen = await _inside(try_out)
         findings += seen
         blocking = [finding for finding in seen if not finding.ok]
     if not blocking:
         unproved = sorted(set(runtimes) - {*proved, "python"})  # Python ran just now
-        proofs = await asyncio.gather(*(_prove(adapter, language) for language in unproved))
+        proofs = await asyncio.gather(*(_prove(try_out, language) for language in unproved))
         for language, finding in zip(unproved, proofs, strict=True):
             findings.append(finding)
             if finding.ok:
@@ -98,6 +102,8 @@ async def check(
         return CheckResult(
             ok=False, reason=first.reason, remedy=first.remedy, latency_ms=latency_ms, findings=tuple(findings)
         )
+    if warmth is not None:
+        findings += _warm(warmth)
     reason = f"ran a program in the wall; languages: {', '.join(sorted(runtimes))}"
     return CheckResult(ok=True, reason=reason, latency_ms=latency_ms, findings=tuple(findings))
 
@@ -187,10 +193,10 @@ def _languages(runtimes: Mapping[str, Runtime], missing: Mapping[str, Missing]) 
     return found + lacking
 
 
-async def _inside(adapter: Adapter) -> list[Finding]:
+async def _inside(try_out: TryOut) -> list[Finding]:
     """Run a program that tries what it must not be able to do."""
     try:
-        result = await adapter.execute(ExecutionRequest(code=_INSIDE, language="python"), _POLICY, discard)
+        result = await try_out(ExecutionRequest(code=_INSIDE, language="python"), _POLICY)
     except AdapterError as error:
         return [Finding(name="a program in the wall", ok=False, reason=error.message, remedy=_remedy(error))]
     if result.status is not Status.SUCCEEDED or not isinstance(result.value, dict):
@@ -222,17 +228,41 @@ async def _inside(adapter: Adapter) -> list[Finding]:
     ]
 
 
-async def _prove(adapter: Adapter, language: str) -> Finding:
+async def _prove(try_out: TryOut, language: str) -> Finding:
     name = f"{language} program"
     try:
-        result = await adapter.execute(
-            ExecutionRequest(code=_PROGRAMS.get(language, ""), language=language), _POLICY, discard
-        )
+        request = ExecutionRequest(code=_PROGRAMS.get(language, ""), language=language)
+        result = await try_out(request, _POLICY)
     except AdapterError as error:
         return Finding(name=name, ok=False, reason=error.message, remedy=error.remedy)
     if result.status is not Status.SUCCEEDED:
         return Finding(name=name, ok=False, reason=f"{result.status}: {result.reason} {result.stderr}".strip())
     return Finding(name=name, ok=True, reason="ran")
+
+
+def _warm(warmth: Warmth) -> list[Finding]:
+    """What is kept ready, and what cannot be."""
+    pools = warmth.pools
+    served, missed, lost = (
+        sum(getattr(pool.statistics, name) for pool in pools) for name in ("served", "missed", "lost")
+    )
+    ready, idle_mib = sum(pool.size for pool in pools), sum(pool.idle_bytes for pool in pools) / 1_048_576
+    reason = (
+        f"{ready} sandboxes are ready in {len(pools)} pools, with about {idle_mib:.0f} MiB; {served} were handed out, "
+        f"{missed} had to be made on the spot, {lost} died while they waited"
+    )
+    findings = [Finding(name="warm", ok=True, reason=reason)]
+    findings += [
+        Finding(
+            name="warm",
+            ok=False,
+            reason=f"sandboxes cannot be forked ahead, so each starts for its program: {home.trouble}",
+            remedy="see the reason; adapters.sandbox.warm = false stops trying",
+        )
+        for home in warmth.homes
+        if home.trouble
+    ]
+    return findings
 
 
 def _remedy(error: AdapterError) -> str:

@@ -80,8 +80,14 @@ class Engine:
         accounts = Accounts(machine.cgroups)
         self.warmth = Warmth(self._wall, self._uids, accounts, bounds, label, self._start_timeout_s)
 
-    async def run(self, request: ExecutionRequest, policy: Policy, emit: Emit) -> Ended:
+    async def run(self, request: ExecutionRequest, policy: Policy, emit: Emit, *, ahead: bool = True) -> Ended:
         """Run one program.
+
+        Args:
+            request: the program.
+            policy: what it may do.
+            emit: is told of its output and displays as they come.
+            ahead: whether more like it are to be expected, so that sandboxes are kept ready for them.
 
         Raises:
             ValueError: the inputs have no form in its language; the message is for the caller.
@@ -92,8 +98,8 @@ class Engine:
         async with self.slots:
             if not self.keeps_warm:
                 return await self._cold(recipe, job, emit)
-            if recipe.mould.late:
-                return await self._late(recipe, job, emit)
+            if recipe.mould.late or not ahead:
+                return await self._on_the_spot(recipe, job, emit, ahead=ahead)
             return await self._warm(recipe, job, emit)
 
     async def open(self, language: str, policy: Policy) -> LiveSession:
@@ -141,11 +147,12 @@ class Engine:
         finally:
             pool.refill()
 
-    async def _late(self, recipe: Recipe, job: Job, emit: Emit) -> Ended:
-        """Run it in a sandbox that has to see its files first, so none is ready."""
+    async def _on_the_spot(self, recipe: Recipe, job: Job, emit: Emit, *, ahead: bool) -> Ended:
+        """Run it in a sandbox that is forked for it: it has to see its files first, or none like it will follow."""
         home = self.warmth.home(recipe.scene)
         if home.nursery is None:
-            home.want()
+            if ahead:
+                home.want()
             return await self._cold(recipe, job, emit)
         return await self._through(WarmRun(job, emit, self.taps, *await self.warmth.one(recipe.scene, recipe.mould)))
 

@@ -30,6 +30,7 @@ class SandboxSettings:
     max_running: int = 0
     max_waiting: int = 1000
     warm: bool = True
+    min_ready: int = 2
     max_ready: int = 16
     idle_memory_mb: int = 512
 
@@ -43,7 +44,7 @@ class SandboxSettings:
         given = {name: table[name] for name in cls.__dataclass_fields__ if name in table}
         for name, value in given.items():
             kind = type(getattr(cls(), name))
-            least = 0 if name in ("max_running", "max_waiting", "max_ready", "idle_memory_mb") else 1
+            least = 0 if name in ("max_running", "max_waiting", "min_ready", "max_ready", "idle_memory_mb") else 1
             if type(value) is not kind or (kind is int and value < least):
                 wanted = {str: "a text", bool: "true or false", int: f"a number from {least}"}[kind]
                 raise AdapterError(

@@ -10,11 +10,12 @@ import os
 import re
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from adapters.sandbox import seccomp
+from adapters.sandbox.cgroups import children
 from adapters.sandbox.plan import Mould
 from adapters.sandbox.wall import Walled
 from host.errors import AdapterError
@@ -29,6 +30,7 @@ _MESSAGE_BYTES = 8192
 _ANCILLARY_BYTES = 64
 _LINE_BYTES = 8192
 _HEAD_BYTES = 9
+_HOLDERS_AHEAD = 4  # as inside/holders.py has it
 _NOT_NEEDED = "it is not needed any more"
 _ENDED = "it ended before it was ready"
 _PID = re.compile(rb"^Pid:\s+(\d+)", re.MULTILINE)
@@ -152,6 +154,12 @@ class Spare:
             if said[:1] == b"X":
                 return said[_HEAD_BYTES:].decode("utf-8", "replace")
         return ""
+
+    @property
+    def descriptors(self) -> int:
+        """How many it holds open."""
+        held = (self.stdout, self.stderr, self.report, self._first, self._program, *self._keep)
+        return 1 + sum(descriptor >= 0 for descriptor in held)
 
     def kill(self) -> None:
         """Kill everything in it."""
@@ -294,6 +302,28 @@ class Nursery:
         if spare.number in self._spares and not self.trouble:
             with contextlib.suppress(OSError):
                 self._tell(letter + spare.number, descriptors)
+
+    @property
+    def holders(self) -> Sequence[int]:
+        """The first processes of its sandboxes, as this host sees them."""
+        return [spare.pids()[0] for spare in list(self._spares.values())]
+
+    def processes(self, taken: Collection[int]) -> Sequence[int]:
+        """Bubblewrap, the forker, what makes holders, and the few holders that are made ahead.
+
+        Args:
+            taken: the holders of sandboxes.
+        """
+        with contextlib.suppress(OSError):
+            maker = children(self.pid)[0]
+            ahead = [pid for pid in children(maker) if pid not in taken]
+            return [self._walled.bubblewrap, self.pid, maker, *ahead[:_HOLDERS_AHEAD]]
+        return []
+
+    @property
+    def descriptors(self) -> int:
+        """How many it holds open itself."""
+        return self._walled.descriptors
 
     @property
     def busy(self) -> bool:

@@ -4,7 +4,7 @@ import asyncio
 import functools
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -164,6 +164,11 @@ class Pool:
     def size(self) -> int:
         """How many are ready, or nearly."""
         return len(self._ready)
+
+    @property
+    def ready(self) -> Sequence[Spare]:
+        """Those that are ready, or nearly."""
+        return [spare for spare, _ in self._ready.copy()]
 
     @property
     def idle_bytes(self) -> int:

@@ -60,6 +60,11 @@ class Metered:
         self._killed_before = self._killed()
         return True
 
+    @property
+    def descriptors(self) -> int:
+        """How many it holds open."""
+        return len(self._open)
+
     def close(self) -> None:
         """Give the descriptors back."""
         for descriptor in self._open:
@@ -89,6 +94,7 @@ class Stock:
     def __init__(self, cgroups: Cgroups) -> None:
         self._cgroups = cgroups
         self._free: deque[Metered] = deque()
+        self._kept: set[Metered] = set()
         self._leaving: list[Metered] = []
 
     def take(self, memory_bytes: int, processes: int) -> Metered:
@@ -114,7 +120,13 @@ class Stock:
             self._free.append(metered)
         else:
             self._leaving.append(metered)
+            self._kept.discard(metered)
         self._leaving = [leaving for leaving in self._leaving if not _removed(leaving)]
+
+    @property
+    def descriptors(self) -> int:
+        """How many all groups hold open."""
+        return sum(metered.descriptors for metered in self._kept.copy())
 
     def close(self) -> None:
         """Remove them all."""
@@ -125,10 +137,12 @@ class Stock:
     def _made(self) -> Metered:
         group = self._cgroups.create()
         try:
-            return Metered(group, group.folders)
+            metered = Metered(group, group.folders)
         except OSError:
             group.remove()
             raise
+        self._kept.add(metered)
+        return metered
 
 
 def _removed(metered: Metered) -> bool:

@@ -108,6 +108,17 @@ class Walled:
         """Descriptor numbers inside: report, control, info."""
         return self._report_inside, self._control_number, self._info_inside
 
+    @property
+    def bubblewrap(self) -> int:
+        """Its process id; 0 before it was started."""
+        return self._process.pid if self._process else 0
+
+    @property
+    def descriptors(self) -> int:
+        """How many it holds open."""
+        held = (self.frame, self.stdout, self.stderr, self.report, self._info)
+        return 1 + sum(each >= 0 for each in (*held, self._process_handle, self._launcher_handle))
+
     def adopt(self, process: "subprocess.Popen[bytes]") -> None:
         """Take over the process that was started."""
         self._process = process

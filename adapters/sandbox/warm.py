@@ -13,6 +13,7 @@ from adapters.sandbox.nursery import Nursery, Spare
 from adapters.sandbox.plan import Mould
 from adapters.sandbox.pools import Home, Pool, PoolBounds
 from adapters.sandbox.wall import Interpreter, UserIds, Wall
+from host.interface import Kept
 
 __all__ = ["Scene", "Warmth"]
 
@@ -99,6 +100,17 @@ class Warmth:
             if self._timer is None:
                 self._timer = asyncio.get_running_loop().call_later(_ADAPT_S, self._adapt)
         return pool
+
+    def kept(self) -> Kept:
+        """What is ready, and what makes it."""
+        nurseries = [home.nursery for home in self._homes.values() if home.nursery is not None]
+        spares = [spare for pool in self._pools.values() for spare in pool.ready]
+        pids = [pid for spare in spares for pid in spare.pids() if pid]
+        taken = {pid for nursery in nurseries for pid in nursery.holders}
+        processes = {pid for nursery in nurseries for pid in nursery.processes(taken)}
+        descriptors = sum(nursery.descriptors for nursery in nurseries) + sum(spare.descriptors for spare in spares)
+        descriptors += self._accounts.descriptors
+        return Kept(frozenset(processes), frozenset(pids), descriptors)
 
     async def one(self, scene: Scene, mould: Mould) -> tuple[Spare, Account]:
         """A sandbox of a mould that has no pool, made now.

@@ -17,7 +17,7 @@ from host.policy import FileSystemAccess, Policy
 from host.testing.bench import Bench, Recorder
 from host.testing.cases import GREETINGS, cases_for, learn
 from host.testing.missing import missing
-from host.testing.traces import adopt_orphans, look
+from host.testing.traces import adopt_orphans, count_in, leave_out, look
 
 __all__ = ["Harness"]
 
@@ -77,6 +77,7 @@ class Harness:
         except AdapterError as error:
             cls._state.cleanup()
             missing(f"the adapter is not ready on this machine: {error}")
+        leave_out(cls.bench.adapter)
         check = cls.bench.run(cls.bench.adapter.check())
         if not check.ok:
             cls.teardown_class()
@@ -89,6 +90,7 @@ class Harness:
     def teardown_class(cls) -> None:
         """Close the adapter; nothing of it may be left."""
         cls.bench.close()
+        count_in(cls.bench.adapter)
         left = {pid: name for pid, name in look().processes.items() if pid not in cls._others}
         cls._state.cleanup()
         assert not left or not cls.__dict__.get("claims"), f"processes outlive aclose: {left}"

@@ -4,14 +4,18 @@ import ctypes
 import os
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Traces", "adopt_orphans", "descendants", "look", "settled"]
+from host.interface import Adapter, Kept
+
+__all__ = ["Traces", "adopt_orphans", "count_in", "descendants", "leave_out", "look", "settled"]
 
 _PROC = Path("/proc")
 _PR_SET_CHILD_SUBREAPER = 36
 ON_LINUX = sys.platform == "linux"
+_keepers: "list[Callable[[], Kept]]" = []
 
 
 @dataclass(frozen=True)
@@ -52,12 +56,29 @@ def adopt_orphans() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
+def leave_out(adapter: Adapter) -> None:
+    """From now on do not count what this adapter keeps between runs."""
+    kept = getattr(adapter, "kept", None)
+    if kept is not None:
+        _keepers.append(kept)
+
+
+def count_in(adapter: Adapter) -> None:
+    """The adapter is closed and keeps nothing."""
+    kept = getattr(adapter, "kept", None)
+    if kept in _keepers:
+        _keepers.remove(kept)
+
+
 def look(*folders: Path) -> Traces:
-    """Look at this process and below ``folders``."""
+    """Look at this process and below ``folders``, but not at what adapters keep."""
+    kept = [keeper() for keeper in _keepers]
     return Traces(
-        processes=descendants(),
+        processes=descendants(
+            frozenset().union(*(each.processes for each in kept)), frozenset().union(*(each.trees for each in kept))
+        ),
         mounts=frozenset(Path("/proc/self/mountinfo").read_text().splitlines()) if ON_LINUX else frozenset(),
-        descriptors=len(list(Path("/proc/self/fd").iterdir())) if ON_LINUX else 0,
+        descriptors=_descriptors() - sum(each.descriptors for each in kept),
         files=frozenset(path for folder in folders for path in _below(folder)),
     )
 
@@ -70,8 +91,17 @@ def settled(before: Traces, *folders: Path, within_s: float = 2.0) -> list[str]:
     return left
 
 
-def descendants() -> dict[int, str]:
-    """Living processes that descend from this one, pid to command name. Zombies are dead."""
+def _descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir())) if ON_LINUX else 0
+
+
+def descendants(without: frozenset[int] = frozenset(), below: frozenset[int] = frozenset()) -> dict[int, str]:
+    """Living processes that descend from this one, pid to command name. Zombies are dead.
+
+    Args:
+        without: processes that do not count.
+        below: processes that do not count, and neither does what descends from them.
+    """
     if not ON_LINUX:
         return {}
     children: dict[int, list[tuple[int, str, str]]] = {}
@@ -83,8 +113,10 @@ def descendants() -> dict[int, str]:
     waiting = [os.getpid()]
     while waiting:
         for pid, name, state in children.get(waiting.pop(), ()):
+            if pid in below:
+                continue
             waiting.append(pid)
-            if state not in "ZX":
+            if state not in "ZX" and pid not in without:
                 found[pid] = name
     return found
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from host import ExecutionRequest, ExecutionResult, Host, Limits, Status, build_host, load_settings
-from host.testing.traces import adopt_orphans, descendants
+from host.testing.traces import adopt_orphans, count_in, leave_out, look
 
 PROGRAMS = Path(__file__).parent / "programs"
 _HEADER = re.compile(r"^(?:#|//) (tries|expect|limits|runs): (.+)$", re.MULTILINE)
@@ -151,7 +151,13 @@ async def host_under_attack(folder: Path):
     canaries = Canaries(folder)
     try:
         async with build_host(settings) as host:
-            yield host, canaries
+            for adapter in host.registry.adapters.values():
+                leave_out(adapter)
+            try:
+                yield host, canaries
+            finally:
+                for adapter in host.registry.adapters.values():
+                    count_in(adapter)
     finally:
         canaries.close()
 
@@ -173,7 +179,7 @@ def languages_of(host: Host, wall: str) -> tuple[str, ...]:
 def strays(within_s: float = 2.0) -> list[str]:
     """Descendants of this process that are no workers of the host's own, once those that end now have ended."""
     deadline = time.monotonic() + within_s
-    while left := [f"{pid} {name}" for pid, name in descendants().items() if not _is_worker(pid, name)]:
+    while left := [f"{pid} {name}" for pid, name in look().processes.items() if not _is_worker(pid, name)]:
         if time.monotonic() > deadline:
             return [f"processes are left: {', '.join(left)}"]
         time.sleep(0.02)
