@@ -11,7 +11,7 @@ from benchmarks.throughput import PROCESSES, PROTOTYPE
 __all__ = ["draw"]
 
 _WIDTH, _TOP, _LABELS, _BARS = 980, 46, 250, 200
-_ROW, _LEFT_END = 24, 500
+_ROW, _NAME, _LEFT_END = 24, 15, 500
 _PLOT_LEFT, _PLOT_RIGHT, _PLOT_HEIGHT = 560, 800, 260
 _LINES = {WARM: "ours", HTTP: "http", COLD: "cold", PROCESSES: "bare"}
 _STYLE = """
@@ -100,7 +100,7 @@ def _rates(found: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _curves(series: Mapping[str, Mapping[int, float]], prototype: float | None, at: Any) -> Iterator[str]:
-    ends = []
+    ends: list[tuple[float, str, str]] = []
     for name, points in series.items():
         kind = _LINES[name]
         placed = [at(count, rate) for count, rate in sorted(points.items())]
@@ -109,10 +109,19 @@ def _curves(series: Mapping[str, Mapping[int, float]], prototype: float | None, 
         ends.append((placed[-1][1], name, kind))
     if prototype:
         ends.append((at(1, prototype)[1], PROTOTYPE, "faint"))
-    lowest = -math.inf
-    for y, name, kind in sorted(ends):  # names that would lie on each other move down
-        lowest = max(y, lowest + 15)
-        yield _text(_PLOT_RIGHT + 10, lowest + 4, name, kind)
+    ends.sort()
+    for (_, name, kind), y in zip(ends, _apart([y for y, _, _ in ends]), strict=True):
+        yield _text(_PLOT_RIGHT + 10, y + 4, name, kind)
+
+
+def _apart(places: list[float]) -> list[float]:
+    """Heights, in order, moved so that no two names lie on each other and none below the plot."""
+    for number in range(1, len(places)):
+        places[number] = max(places[number], places[number - 1] + _NAME)
+    below = float(_TOP + _PLOT_HEIGHT + _NAME)
+    for number in reversed(range(len(places))):
+        places[number] = below = min(places[number], below - _NAME)
+    return places
 
 
 def _round_up(value: float) -> float:
