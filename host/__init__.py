@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from host.interface import Adapter, Capabilities, CheckResult, DisplayEvent, Finding, OutputEvent, Refusal
     from host.models import Actor, ExecutionRequest, ExecutionResult, File, Status
     from host.policy import Enforcement, Limits, Policy
+    from host.sessions import SessionInfo
     from host.settings import Settings, load_settings
     from host.streams import FinishedEvent, StartedEvent, StreamEvent
     from host.values import Image, Opaque, Table
@@ -34,6 +35,7 @@ __all__ = [
     "OutputEvent",
     "Policy",
     "Refusal",
+    "SessionInfo",
     "Settings",
     "StartedEvent",
     "Status",
@@ -56,6 +58,7 @@ _HOMES = {
     ),
     "host.models": ("Actor", "ExecutionRequest", "ExecutionResult", "File", "Status"),
     "host.policy": ("Enforcement", "Limits", "Policy"),
+    "host.sessions": ("SessionInfo",),
     "host.settings": ("Settings", "load_settings"),
     "host.streams": ("FinishedEvent", "StartedEvent", "StreamEvent"),
     "host.values": ("Image", "Opaque", "Table"),

@@ -1,7 +1,8 @@
 """Sessions: interpreters that stay alive between commands, with their variables and work folder.
 
-``table.py`` opens and ends them, ``live.py`` is one of them and a command's way into it, ``budget.py`` counts what they
-use in all. A command is an ordinary execution (``host.dispatch``); nothing is ever run again.
+``door.py`` is what callers ask; ``table.py`` knows all sessions of a host, ``opening.py`` starts one, ``live.py`` is one
+and the way of a command through it, ``budget.py`` counts what its commands use in all. A command is an ordinary
+execution (``host.dispatch``); nothing is ever run again.
 """
 
 from host.sessions.door import SessionDoor

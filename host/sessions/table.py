@@ -7,23 +7,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from host.errors import (
-    AdapterError,
-    DuplicateSession,
-    HostClosing,
-    InvalidRequest,
-    NothingCanServe,
-    OwnedElsewhere,
-    RequestError,
-    SessionNotServed,
-    SessionsFull,
-    StoreError,
-    UnderstudyError,
-    UnknownSession,
-    WidenedLimits,
-)
+from host.errors import DuplicateSession, OwnedElsewhere, RequestError, SessionsFull, StoreError, UnknownSession
 from host.events import get_logger
-from host.interface import CheckResult, SessionAdapter
+from host.interface import CheckResult
 from host.models import Actor, ExecutionRequest
 from host.plugins import Plugins
 from host.policy import Policy
@@ -31,6 +17,7 @@ from host.registry import Registry
 from host.sessions.budget import Budget
 from host.sessions.info import SessionInfo, SessionTotals, info_of
 from host.sessions.live import LiveSession, over
+from host.sessions.opening import choose, closed_quietly, start, within
 from host.settings import SessionSettings
 from host.store.interface import EndedBy, SessionRecord
 from host.switchboard import Switchboard
@@ -39,9 +26,6 @@ if TYPE_CHECKING:
     from host.store.interface import Store
 
 __all__ = ["Sessions"]
-
-_OPEN_S = 60.0
-"""How long an adapter may take to open a session."""
 
 _log = get_logger("understudy.sessions")
 
@@ -163,9 +147,10 @@ class Sessions:
     ) -> SessionInfo:
         """Start an interpreter. See ``Host.open_session``."""
         settings = self._settings
-        idle_ms = _within("idle_ms", idle_ms, settings.idle_ms, settings.max_idle_ms)
-        lifetime_ms = _within("lifetime_ms", lifetime_ms, settings.lifetime_ms, settings.max_lifetime_ms)
-        chosen = self._choose(session_id, language, policy, adapter)
+        idle_ms = within("idle_ms", idle_ms, settings.idle_ms, settings.max_idle_ms)
+        lifetime_ms = within("lifetime_ms", lifetime_ms, settings.lifetime_ms, settings.max_lifetime_ms)
+        asked = ExecutionRequest(code="", language=language, policy=policy.name, adapter=adapter, session=session_id)
+        chosen = choose(self._registry, self._switchboard, self._checks, asked, policy)
         self._refuse_where_full()
         record = SessionRecord(
             id=session_id,
@@ -183,7 +168,7 @@ class Sessions:
             raise DuplicateSession(f"a session with the id {session_id!r} is being opened.", remedy="Send another id.")
         self._opening.add(session_id)
         try:
-            await self._start(record, chosen, policy)
+            await start(self._store, chosen, record, policy, lambda: self._closing)
             budget = Budget(self._allowed)
             session = LiveSession(record, chosen, policy, budget, settings.max_queued, self._finish)
             self._live[session_id] = session
@@ -192,30 +177,6 @@ class Sessions:
         info = session.info()
         self._plugins.observe("session_opened", session=info)
         return info
-
-    def _choose(self, session_id: str, language: str, policy: Policy, adapter: str | None) -> SessionAdapter:
-        """The first adapter on the switchboard that may keep it.
-
-        Raises:
-            SessionNotServed: none keeps sessions of that language.
-            NothingCanServe: none that does is ready and upholds the policy.
-        """
-        able = [
-            each.name for each in self._registry.adapters.values() if language in each.capabilities().session_languages
-        ]
-        if not able:
-            remedy = "`understudy doctor` says what is missing."
-            raise SessionNotServed(f"no adapter in use keeps sessions of {language}.", remedy=remedy)
-        if adapter in self._registry.adapters and adapter not in able:
-            remedy = f"Name one of {', '.join(able)}, or none."
-            raise SessionNotServed(f"adapter {adapter} keeps no sessions of {language}.", remedy=remedy)
-        probe = ExecutionRequest(code="", language=language, policy=policy.name, adapter=adapter, session=session_id)
-        choice = self._registry.choose(probe, policy, self._switchboard.lanes, self._checks)
-        if not isinstance(choice.adapter, SessionAdapter):
-            reasons = " ".join(f"{each.adapter}: {each.reason} {each.remedy}".strip() for each in choice.explain)
-            message = f"no adapter may keep a session of {language} under policy {policy.name}."
-            raise NothingCanServe(message, remedy=reasons)
-        return choice.adapter
 
     def _refuse_where_full(self) -> None:
         most = self._settings.max_sessions
@@ -232,35 +193,6 @@ class Sessions:
             with contextlib.suppress(RequestError):
                 session.check()
 
-    async def _start(self, record: SessionRecord, adapter: SessionAdapter, policy: Policy) -> None:
-        """Have the adapter open it; what fails has its end in the store."""
-        try:
-            await self._store.open_session(record)
-        except asyncio.CancelledError:  # it is written all the same
-            await self._failed(record)
-            raise
-        try:
-            async with asyncio.timeout(_OPEN_S):
-                await adapter.open(record.id, record.language, policy)
-            if self._closing:
-                raise HostClosing("the host is shutting down.", remedy="Open the session in another host.")
-        except BaseException as error:
-            await _closed_quietly(adapter, record.id)
-            await self._failed(record)
-            if isinstance(error, UnderstudyError) or not isinstance(error, Exception):
-                raise
-            if isinstance(error, TimeoutError):
-                reason = f"adapter {adapter.name} did not open a session within {_OPEN_S:.0f} s."
-            else:
-                _log.error("adapter_raised", adapter=adapter.name, session=record.id, exc_info=error)
-                reason = f"adapter {adapter.name} cannot open a session: {type(error).__name__}: {error}"
-            raise AdapterError(reason, may_have_started=False) from error
-
-    async def _failed(self, record: SessionRecord) -> None:
-        failed = replace(record, ended_at=datetime.now(UTC), ended_by="failed", reason="It could not be opened.")
-        with contextlib.suppress(StoreError):
-            await self._store.end_session(failed)
-
     # --- renewing and ending ------------------------------------------------------------------------------------------
 
     async def renew(self, session_id: str, idle_ms: int | None, lifetime_ms: int | None) -> SessionInfo:
@@ -269,8 +201,8 @@ class Sessions:
         session.check()
         record, settings = session.record, self._settings
         session.renew(
-            _within("idle_ms", idle_ms, record.idle_ms, settings.max_idle_ms),
-            _within("lifetime_ms", lifetime_ms, record.lifetime_ms, settings.max_lifetime_ms),
+            within("idle_ms", idle_ms, record.idle_ms, settings.max_idle_ms),
+            within("lifetime_ms", lifetime_ms, record.lifetime_ms, settings.max_lifetime_ms),
         )
         return session.info()
 
@@ -305,7 +237,7 @@ class Sessions:
         running = session.first()
         if running is not None and running.runs:
             await self._cancel(running.id, f"Its session is over. {reason}")
-        await _closed_quietly(session.adapter, session.id)
+        await closed_quietly(session.adapter, session.id)
         used = session.budget.used
         session.record = record = replace(
             session.record,
@@ -326,26 +258,3 @@ class Sessions:
         info = info_of(record, self._allowed)
         self._plugins.observe("session_ended", session=info)
         return info
-
-
-async def _closed_quietly(adapter: SessionAdapter, session_id: str) -> None:
-    try:
-        await adapter.close(session_id)
-    except Exception as error:  # noqa: BLE001 - it is over for its callers all the same; the adapter's own end cleans up
-        _log.error("session_close_failed", adapter=adapter.name, session=session_id, exc_info=error)
-
-
-def _within(name: str, asked: int | None, default: int, most: int) -> int:
-    """A time in ms: what was asked for, or the default.
-
-    Raises:
-        InvalidRequest: it is not positive.
-        WidenedLimits: it is more than the settings allow.
-    """
-    if asked is None:
-        return min(default, most)
-    if asked < 1:
-        raise InvalidRequest(f"{name} is {asked}; it is a number of ms, 1 or more.")
-    if asked > most:
-        raise WidenedLimits(f"{name} {asked} is more than sessions.max_{name} gives ({most}).", remedy="Ask for less.")
-    return asked
