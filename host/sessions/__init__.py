@@ -1,7 +1,7 @@
 """Sessions: interpreters that stay alive between commands, with their variables and work folder.
 
-``door.py`` is what callers ask; ``table.py`` knows all sessions of a host, ``opening.py`` starts one, ``live.py`` is one
-and the way of a command through it, ``budget.py`` counts what its commands use in all. A command is an ordinary
+``door.py`` is what callers ask; ``table.py`` knows all sessions of a host, ``opening.py`` starts one, ``live.py`` is
+one and the way of a command through it, ``budget.py`` counts what its commands use in all. A command is an ordinary
 execution (``host.dispatch``); nothing is ever run again.
 """
 
