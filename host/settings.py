@@ -53,10 +53,13 @@ __all__ = [
     "Settings",
     "StoreSettings",
     "StreamSettings",
+    "TerminalSettings",
     "load_settings",
     "masked",
+    "terminal_variables",
 ]
 
+_TERMINAL = ("KITTY_WINDOW_ID", "KONSOLE_VERSION", "LC_TERMINAL", "STY", "TERM", "TERM_PROGRAM", "TMUX")
 _MASK = "********"
 _SECRET_KEY = re.compile(r"(^|_)(secret|token|password|passwd|api_?key|access_key|credential)s?$", re.IGNORECASE)
 _URL_PASSWORD = re.compile(r"(://[^/@:\s]*:)[^@\s]*@")
@@ -181,6 +184,12 @@ class LogSettings(_Section):
     format: Literal["auto", "console", "json"] = "auto"
 
 
+class TerminalSettings(_Section):
+    """What the command line does on a terminal."""
+
+    pictures: Literal["auto", "never", "kitty", "iterm"] = "auto"
+
+
 class PluginSettings(_Section):
     """Which plugins are loaded."""
 
@@ -215,6 +224,7 @@ class Settings(_Section):
     sessions: SessionSettings = SessionSettings()
     streams: StreamSettings = StreamSettings()
     logs: LogSettings = LogSettings()
+    terminal: TerminalSettings = TerminalSettings()
     plugins: PluginSettings = PluginSettings()
 
     _entries: Mapping[str, Entry] = PrivateAttr(default_factory=dict)
@@ -266,6 +276,11 @@ def load_settings(
         ConfigurationError: a file that cannot be read, an unknown key, a wrong value.
     """
     return _build(read_layers(config_file, environ, overrides), os.environ if environ is None else environ)
+
+
+def terminal_variables() -> Mapping[str, str]:
+    """What the environment says of the terminal; "" for what is not set."""
+    return {name: os.environ.get(name, "") for name in _TERMINAL}
 
 
 def _build(layers: list[Layer], environ: Mapping[str, str]) -> Settings:

@@ -1,12 +1,13 @@
 """A result for people: what the program wrote, its typed value, who ran it and why, the sentence, the time."""
 
 import pprint
+import shutil
 import sys
 from collections.abc import Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from host.cli.terminal import EscapeStripper, console, joined, printable, write
+from host.displays import TABLE, Display
 from host.interface import DisplayEvent, OutputEvent
 from host.models import ExecutionResult, Explanation, Risk, Status
 from host.values import Image, Opaque, Table, type_name
@@ -14,16 +15,26 @@ from host.values import Image, Opaque, Table, type_name
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["LiveOutput", "save_files", "show_result", "show_risks", "table", "value_text"]
+    from host.cli.pictures import Protocol
+
+__all__ = ["LiveOutput", "drawing", "show_result", "show_risks", "table", "value_text"]
 
 _LONGEST_VALUE = 4000
+_READABLE = ("text/plain", "text/markdown", "text/latex", "text/csv")
 
 
 class LiveOutput:
-    """An ``Emit`` that writes a program's output as it comes, without what steers a terminal."""
+    """An ``Emit`` that writes a program's output and what it shows as they come, without what steers a terminal.
 
-    def __init__(self, before_first: "Callable[[], None]") -> None:
+    Args:
+        before_first: called before anything is written.
+        pictures: as the setting ``terminal.pictures``.
+    """
+
+    def __init__(self, before_first: "Callable[[], None]", pictures: str = "auto") -> None:
         self._before_first = before_first
+        self._pictures = pictures
+        self._displayed = 0
         self._strippers = {"stdout": EscapeStripper(), "stderr": EscapeStripper()}
         self._written = {"stdout": 0, "stderr": 0}
         self._at_line_start = {"stdout": True, "stderr": True}
@@ -32,6 +43,9 @@ class LiveOutput:
         if isinstance(event, OutputEvent) and event.text:
             self._written[event.stream] += len(event.text)
             self._show(event.stream, self._strippers[event.stream].feed(event.text))
+        elif isinstance(event, DisplayEvent):
+            self._displayed += 1
+            self._display(event.display)
 
     def finish(self, result: ExecutionResult) -> None:
         """Write what never came as an event, and end the last line."""
@@ -40,6 +54,19 @@ class LiveOutput:
             self._show(stream, rest + self._strippers[stream].flush())
             if not self._at_line_start[stream]:
                 self._show(stream, "\n")
+        for display in result.displays[self._displayed :]:
+            self._display(display)
+
+    def _display(self, display: Display) -> None:
+        """The picture, where the terminal can; else the text, where there is one."""
+        drawn = drawing(display, self._pictures)
+        text = next((display.data[mime] for mime in _READABLE if mime in display.data), "")
+        if (drawn or text) and not self._at_line_start["stdout"]:
+            self._show("stdout", "\n")
+        if drawn:
+            self._show("stdout", drawn + "\n")
+        elif text:
+            self._show("stdout", printable(text).rstrip("\n") + "\n")
 
     def _show(self, stream: str, text: str) -> None:
         if text:
@@ -48,12 +75,28 @@ class LiveOutput:
             self._at_line_start[stream] = text.endswith("\n")
 
 
+def drawing(display: Display, pictures: str) -> str | None:
+    """What makes this terminal show the picture; None where it cannot, there is none, or it shall not.
+
+    Args:
+        display: what was shown.
+        pictures: as the setting ``terminal.pictures``.
+    """
+    if "image/png" not in display.data or pictures == "never" or (pictures == "auto" and not sys.stdout.isatty()):
+        return None
+    from host.cli.pictures import picture_text, protocol_of
+    from host.settings import terminal_variables
+
+    protocol = protocol_of(terminal_variables()) if pictures == "auto" else cast("Protocol", pictures)
+    return protocol and picture_text(display, protocol, shutil.get_terminal_size().columns)
+
+
 def show_result(result: ExecutionResult, spoken: str | None, prefer: Iterable[str] = ()) -> None:
     """Everything about a result but its output, on stdout."""
     out = console()
     rows: list[tuple[str, str]] = []
     if result.status is Status.SUCCEEDED:
-        rows.append(("value", f"{result.value_type}  {value_text(result.value)}"))
+        rows.append(("value", f"{result.value_type}  {_told(result)}"))
     else:
         rows.append((result.status.value, result.reason))
     rows += [("message", result.message)] if result.message else []
@@ -61,7 +104,6 @@ def show_result(result: ExecutionResult, spoken: str | None, prefer: Iterable[st
     rows += [("passed over", sentence) for sentence in _passed_over(result, list(prefer))]
     rows += [("spoken", spoken)] if spoken else []
     rows.append(("time", _usage(result)))
-    rows += [("displayed", f"{each.title} ({', '.join(each.data)})".strip()) for each in result.displays]
     rows += [("truncated", "The output was cut at the policy's limit.")] if result.truncated else []
     rows.append(("id", result.id))
     width = max(len(name) for name, _ in rows)
@@ -77,26 +119,6 @@ def show_risks(risks: Iterable[Risk]) -> None:
     for risk in risks:
         place = f"line {risk.line}, column {risk.column}: " if risk.line else ""
         console().print(printable(f"{risk.severity.value}  {risk.rule}  {place}{joined(risk.message, risk.remedy)}"))
-
-
-def save_files(result: ExecutionResult, folder: Path | None) -> list[str]:
-    """Write the files that came out below ``folder``; a sentence for each.
-
-    A link that stands in the folder is replaced, not followed: a program's file names reach no other place.
-    """
-    if folder is None:
-        return [f"{file.path}: {len(file.content)} bytes, not saved; --out DIR saves it." for file in result.files]
-    told = []
-    for file in result.files:
-        path = folder.joinpath(*file.path.split("/"))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.parent.resolve().is_relative_to(folder.resolve()):
-            told.append(f"{file.path}: not saved; a link leads out of {folder}.")
-            continue
-        path.unlink(missing_ok=True)
-        path.write_bytes(file.content)
-        told.append(f"{path}: {len(file.content)} bytes.")
-    return told
 
 
 def value_text(value: Any) -> str:
@@ -118,6 +140,13 @@ def value_text(value: Any) -> str:
     else:
         text = str(value)
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}... (--json shows all)"
+
+
+def _told(result: ExecutionResult) -> str:
+    """The value, unless it is a table that was shown last."""
+    if isinstance(result.value, Table) and result.displays and TABLE in result.displays[-1].data:
+        return f"{len(result.value)} rows, shown above"
+    return value_text(result.value)
 
 
 def table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:

@@ -7,11 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from host.cli.options import JsonOption
+from host.cli.options import JsonOption, OutOption, PicturesOption
+from host.cli.saving import Saver
 from host.cli.session import session
-from host.cli.showing import show_result, table
+from host.cli.showing import LiveOutput, show_result, table
 from host.cli.terminal import console, print_json, printable, waiting
 from host.cli.views import record_view
+from host.interface import DisplayEvent
 from host.logs import set_up_logs
 from host.models import Status
 from host.store import open_store
@@ -71,27 +73,38 @@ def history(
 
 def show(
     execution_id: Annotated[str, typer.Argument(metavar="ID", help="The execution's id.")],
+    out: OutOption = None,
+    pictures: PicturesOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the record of one execution."""
+    """Show the record of one execution, with its files and displays where they were kept."""
+    how = session().settings({"terminal.pictures": pictures}).terminal.pictures
 
     async def ask() -> Record:
         async with _store(quiet=as_json) as store:
             return await store.get(execution_id)
 
     record = asyncio.run(ask())
+    save = record.result is not None and (out is not None or not as_json)
+    saved = Saver(out).save(record.result) if save and record.result else []
     if as_json:
         print_json(record_view(record))
         return
-    _show(record_view(record), record)
+    _show(record_view(record), record, how)
+    for sentence in saved:
+        console().print(printable(sentence))
 
 
-def _show(view: dict[str, Any], record: Record) -> None:
+def _show(view: dict[str, Any], record: Record, pictures: str) -> None:
     out = console()
     for name, text in (("code", record.code), ("stdout", view.get("stdout")), ("stderr", view.get("stderr"))):
         if text:
             out.print(f"--- {name}")
             out.print(printable(text.rstrip("\n")))
+    live = LiveOutput(lambda: None, pictures)
+    for display in record.result.displays if record.result is not None else ():
+        out.print("--- display")
+        live(DisplayEvent(display))
     out.print("---")
     if record.result is not None:
         show_result(record.result, None)

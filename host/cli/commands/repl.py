@@ -5,7 +5,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
 
@@ -13,11 +12,12 @@ import typer
 
 from host.cli.aside import HostAside
 from host.cli.errors import CANCELLED, UsageError, exit_code_for_status, report
-from host.cli.options import JsonOption, PolicyOption
+from host.cli.options import JsonOption, OutOption, PolicyOption
 from host.cli.prompt import commands
 from host.cli.reading import caller, read_code, read_limits
+from host.cli.saving import Saver
 from host.cli.session import session
-from host.cli.showing import LiveOutput, save_files, value_text
+from host.cli.showing import LiveOutput, value_text
 from host.cli.terminal import complain, console, print_json, printable, waiting
 from host.errors import SessionEnded, UnderstudyError
 from host.host import build_host
@@ -48,9 +48,7 @@ def repl(
     limit: Annotated[
         list[str] | None, typer.Option("--limit", metavar="NAME=VALUE", help="Tighten one limit of the policy.")
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Where files that come out are saved.")
-    ] = None,
+    out: OutOption = None,
     as_json: JsonOption = False,
 ) -> int:
     """Type commands into a live interpreter behind the best wall that is ready; its variables stay until it ends.
@@ -64,7 +62,7 @@ def repl(
     asked["limits"] = read_limits(limit or (), timeout_ms)
     building = build_host(settings, only_language=language)
     with waiting("Starting", quiet=as_json) as ready, _sigterm_ends(), HostAside(building) as aside:
-        loop = _Loop(aside, settings, asked, out, as_json)
+        loop = _Loop(aside, settings, asked, Saver(out), as_json)
         loop.open()
         ready()
         return loop.run()
@@ -88,7 +86,7 @@ class _Loop:
     aside: HostAside
     settings: Settings
     asked: dict[str, Any]
-    out: Path | None
+    saver: Saver
     as_json: bool
     info: SessionInfo = field(init=False)
     by_hand: bool = field(default_factory=lambda: sys.stdin.isatty())
@@ -141,7 +139,7 @@ class _Loop:
 
     def _run(self, code: str) -> None:
         request = ExecutionRequest(code=code, session=self.info.id)
-        live = LiveOutput(lambda: None)
+        live = LiveOutput(lambda: None, self.settings.terminal.pictures)
         future = self.aside.begin(self.aside.host.execute(request, discard if self.as_json else live))
         while True:
             try:
@@ -166,8 +164,8 @@ class _Loop:
         elif result.value is not None:
             text = repr(result.value) if isinstance(result.value, str) else value_text(result.value)
             console().print(printable(text))
-        for sentence in save_files(result, self.out):
-            console().print(printable(f"file  {sentence}"))
+        for sentence in self.saver.save(result):
+            console().print(printable(sentence))
 
     def _begin_anew(self, why: str) -> None:
         """The session is over. Whoever types gets a new one; what a pipe holds was written for the old one."""

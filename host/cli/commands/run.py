@@ -14,15 +14,25 @@ from pydantic import ValidationError
 from host import builtin
 from host.cli.discovery import plugins_that_load
 from host.cli.errors import CANCELLED, UsageError, exit_code_for_status
-from host.cli.options import CodeOption, FileArgument, JsonOption, LanguageOption, PolicyOption
+from host.cli.options import (
+    CodeOption,
+    FileArgument,
+    JsonOption,
+    LanguageOption,
+    OutOption,
+    PicturesOption,
+    PolicyOption,
+)
 from host.cli.reading import caller, guess_language, invalid, read_code, read_files, read_inputs, read_limits
+from host.cli.saving import Saver
 from host.cli.session import session
-from host.cli.showing import LiveOutput, save_files, show_result
+from host.cli.showing import LiveOutput, show_result
 from host.cli.terminal import complain, console, print_event, print_json, printable, waiting
 from host.host import Host, build_host
 from host.interface import DisplayEvent, OutputEvent
 from host.logs import set_up_logs
 from host.models import ExecutionRequest, ExecutionResult
+from host.settings import Settings
 from host.streams import FinishedEvent, StreamEvent
 
 __all__ = ["run"]
@@ -44,9 +54,8 @@ def run(
     input_file: Annotated[
         list[str] | None, typer.Option("--file", metavar="PATH[=NAME]", help="A file for the work folder.")
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Where files that come out are saved.")
-    ] = None,
+    out: OutOption = None,
+    pictures: PicturesOption = None,
     execution_id: Annotated[str | None, typer.Option("--id", help="An id of your own for the record.")] = None,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Show output as it comes; with --json, each event as a line.")
@@ -55,8 +64,8 @@ def run(
 ) -> int:
     """Run a program behind the best wall that is ready.
 
-    What it writes is shown as it comes. With --json the answer is the result alone; with --follow --json it is a line
-    for each event, the last one the result.
+    What it writes and shows comes as it happens. With --json the answer is the result alone; with --follow --json it is
+    a line for each event, the last one the result.
 
     Exit codes: 0 it succeeded, 1 it failed, 2 bad usage, 3 denied, 4 a limit or a signal ended it, 5 nothing could run
     it, 6 the wall failed, 70 a fault of understudy, 130 cancelled.
@@ -73,7 +82,8 @@ def run(
         "actor": caller(),
         **({"id": execution_id} if execution_id is not None else {}),
     }
-    return asyncio.run(_run({**asked, "language": language}, out, as_json=as_json, follow=follow))
+    settings = session().settings({"terminal.pictures": pictures})
+    return asyncio.run(_run({**asked, "language": language}, settings, out, as_json=as_json, follow=follow))
 
 
 def _language_of(file: str | None) -> str:
@@ -86,8 +96,7 @@ def _language_of(file: str | None) -> str:
         return guess_language(file, plugins.languages())
 
 
-async def _run(asked: dict[str, object], out: Path | None, *, as_json: bool, follow: bool) -> int:
-    settings = session().settings()
+async def _run(asked: dict[str, object], settings: Settings, out: Path | None, *, as_json: bool, follow: bool) -> int:
     set_up_logs(settings.logs)
     with waiting("Starting", quiet=as_json) as ready:
         async with build_host(settings, only_language=str(asked["language"])) as host:
@@ -107,7 +116,7 @@ async def _run(asked: dict[str, object], out: Path | None, *, as_json: bool, fol
 async def _execute(host: Host, request: ExecutionRequest, *, as_json: bool, follow: bool) -> ExecutionResult | None:
     """The result; None where Ctrl-C came before the program was started."""
     with waiting("Running", quiet=as_json) as stop_waiting:
-        live = LiveOutput(stop_waiting)
+        live = LiveOutput(stop_waiting, host.settings.terminal.pictures)
 
         def show(each: StreamEvent) -> None:
             if as_json and follow:
@@ -159,11 +168,11 @@ def _signals_cancel(host: Host, execution_id: str, task: "asyncio.Task[Execution
 
 
 def _answer(host: Host, result: ExecutionResult, out: Path | None, *, as_json: bool, follow: bool) -> None:
-    saved = save_files(result, out) if result.files else []
+    saved = Saver(out).save(result) if out is not None or not as_json else []
     if as_json:
         if not follow:  # else it was the last event
             print_json(result.model_dump(mode="json"))
         return
     show_result(result, host.spoken_sentence(result), host.settings.adapters.prefer)
     for sentence in saved:
-        console().print(printable(f"file  {sentence}"))
+        console().print(printable(sentence))

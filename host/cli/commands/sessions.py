@@ -1,7 +1,6 @@
 """``understudy session``: interpreters that a running service keeps alive."""
 
 import json
-from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -9,11 +8,12 @@ import typer
 from pydantic import ValidationError
 
 from host.cli.errors import exit_code_for_status
-from host.cli.options import CodeOption, FileArgument, JsonOption, PolicyOption
+from host.cli.options import CodeOption, FileArgument, JsonOption, OutOption, PolicyOption
 from host.cli.reading import caller, invalid, read_code, read_files, read_inputs, read_limits
 from host.cli.remote import Service, UrlOption, result_of
+from host.cli.saving import Saver
 from host.cli.session import session
-from host.cli.showing import LiveOutput, save_files, show_result, table
+from host.cli.showing import LiveOutput, show_result, table
 from host.cli.terminal import console, print_json, printable, waiting
 from host.models import ExecutionRequest
 from host.sessions import SessionInfo
@@ -124,9 +124,7 @@ def run_command(
     ] = None,
     timeout_ms: TimeoutOption = None,
     limit: LimitOption = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Where files that come out are saved.")
-    ] = None,
+    out: OutOption = None,
     url: UrlOption = None,
     as_json: JsonOption = False,
 ) -> int:
@@ -146,14 +144,14 @@ def run_command(
     with waiting("Running", quiet=as_json):
         found = _service(url).ask("POST", "/v1/executions", body, patience_s=_PATIENCE_S)
     result = result_of(found)
-    saved = save_files(result, out) if result.files else []
+    saved = Saver(out).save(result) if out is not None or not as_json else []
     if as_json:
         print_json(found)
     else:
-        LiveOutput(lambda: None).finish(result)
+        LiveOutput(lambda: None, session().settings().terminal.pictures).finish(result)
         show_result(result, None)
         for sentence in saved:
-            console().print(printable(f"file  {sentence}"))
+            console().print(printable(sentence))
     return exit_code_for_status(result.status)
 
 
