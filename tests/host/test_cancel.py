@@ -228,3 +228,22 @@ async def test_an_id_in_use_is_refused_at_once(host, endless):
 async def test_what_is_not_here_cannot_be_cancelled(host):
     """An id that nothing here has is False."""
     assert await host.cancel("nobody") is False
+
+
+async def test_closing_the_host_ends_every_stream_with_its_result(host, endless):
+    """Those who follow what outlasts the grace are told the end, as its caller is."""
+    own = asyncio.create_task(_last(host.stream(ExecutionRequest(code="2", id="mine"), linger_ms=60_000)))
+    await endless.began.wait()
+    joined = asyncio.create_task(_last(host.attach("mine")))
+    await asyncio.sleep(0)
+    await host.aclose(grace_ms=0)
+    ends = [await own, await joined]
+    assert [each.name for each in ends] == ["result", "result"]
+    assert [each.event.result.status for each in ends] == ["cancelled", "cancelled"]
+
+
+async def _last(events):
+    """The last event of a stream."""
+    async for each in events:
+        last = each
+    return last

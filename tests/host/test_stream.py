@@ -220,7 +220,6 @@ async def test_what_is_emitted_after_the_end_is_dropped(host, scripted):
 
 async def test_many_small_writes_are_few_events(running, scripted):
     """What is written piece by piece, to both outputs in turns, comes in large pieces."""
-    scripted.script = None
 
     async def trickle(emit):
         for _ in range(100_000):
@@ -474,20 +473,6 @@ async def test_an_end_that_cannot_be_recorded_is_told(host, scripted):
         assert [(await anext(events)).name, (await anext(events)).name] == ["started", "stdout"]
         with pytest.raises(StoreError):
             await anext(events)
-
-
-async def test_closing_the_host_ends_every_stream_with_its_result(running, scripted):
-    """Followers of what outlasts the grace are told the end."""
-    began = asyncio.Event()
-    scripted.script = until_cancelled(began)
-    async with running(server__shutdown_grace_ms=0) as host:
-        own = asyncio.create_task(told(host.stream(ExecutionRequest(code="1", id="mine"), linger_ms=60_000)))
-        await began.wait()
-        joined = asyncio.create_task(told(host.attach("mine")))
-        await asyncio.sleep(0)
-        await host.aclose()
-        ends = [(await each)[-1] for each in (own, joined)]
-    assert [each.event.result.status for each in ends] == ["cancelled", "cancelled"]
 
 
 async def test_many_streams_at_once_do_not_mix(host, scripted):
