@@ -1,5 +1,6 @@
 """How JavaScript and TypeScript are started: deno from its wheel, or from PATH."""
 
+import dataclasses
 import json
 import shutil
 import subprocess
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from adapters.guest.contract import Launch, Missing, Runtime
-from adapters.guest.javascript.shape import shape
+from adapters.guest.javascript.shape import command_shape, shape
 from adapters.guest.linked import libraries
 from adapters.guest.protocol import VERSION, pack
 from host.models import ExecutionRequest
@@ -55,23 +56,49 @@ class JavaScriptGuest:
         return Runtime(self.language, version, program, trees)
 
     def launch(self, request: ExecutionRequest, policy: Policy, runtime: Runtime) -> Launch:
-        """Start ``request`` in deno.
+        """Start ``request`` in deno."""
+        frame = self._frame(request, policy, shape(request.code, self.language))
+        return dataclasses.replace(self._start(policy, "guest.mjs"), frame=frame)
+
+    def open(self, policy: Policy, runtime: Runtime) -> Launch:
+        """Start a session in deno."""
+        return self._start(policy, "session.mjs", "--allow-sys=inspector", arguments=(self.language,))
+
+    def frame(self, request: ExecutionRequest, policy: Policy) -> bytes:
+        """One command of a session."""
+        return self._frame(request, policy, command_shape(request.code, self.language))
+
+    def _start(self, policy: Policy, file: str, *more: str, arguments: tuple[str, ...] = ()) -> Launch:
+        """All but the frame.
 
         Where the policy lets no files in and lists the modules, deno's own permissions stay shut as one more layer
         (only variables of the environment can be read); else they are open and the wall alone contains.
         """
-        closed = policy.file_system_access is FileSystemAccess.NONE and policy.allowed_imports is not None
-        permissions = ("--allow-ffi", "--allow-env") if closed else ("--allow-all",)
+        permissions = ("--allow-ffi", "--allow-env", *more) if _is_closed(policy) else ("--allow-all",)
         # V8 aborts at a limit of its own; the wall's is to be reached first, because its verdict is the clear one.
         heap = f"--v8-flags=--max-old-space-size={policy.max_memory_mb + _SPARE_MEMORY_MB}"
         return Launch(
-            argv=(_DENO, *_FLAGS, *permissions, heap, f"{_FOLDER}/guest.mjs"),
-            frame=_frame(request, policy, self.language, closed=closed),
+            argv=(_DENO, *_FLAGS, *permissions, heap, f"{_FOLDER}/{file}", *arguments),
+            frame=b"",
             environment={"DENO_DIR": "/tmp/deno", "DENO_NO_UPDATE_CHECK": "1", "NO_COLOR": "1"},
             spare_processes=_SPARE_THREADS,
             address_space_limits=False,
             spare_memory_mb=_SPARE_MEMORY_MB,
         )
+
+    def _frame(self, request: ExecutionRequest, policy: Policy, facts: dict[str, Any]) -> bytes:
+        message: dict[str, Any] = {
+            "v": VERSION,
+            "code": request.code,
+            "language": self.language,
+            "shape": facts,
+            "allowed_imports": policy.allowed_imports,
+            "max_value_bytes": policy.max_output_bytes,
+            "closed": _is_closed(policy),
+            "binary": _DENO,
+        }
+        head = json.dumps(message, separators=(",", ":")).encode("ascii")
+        return pack(head[:-1] + b',"inputs":' + request.inputs_wire + b"}")
 
 
 class TypeScriptGuest(JavaScriptGuest):
@@ -90,16 +117,5 @@ def _deno() -> Path | None:
         return Path(found).resolve() if found else None
 
 
-def _frame(request: ExecutionRequest, policy: Policy, language: str, *, closed: bool) -> bytes:
-    message: dict[str, Any] = {
-        "v": VERSION,
-        "code": request.code,
-        "language": language,
-        "shape": shape(request.code, language),
-        "allowed_imports": policy.allowed_imports,
-        "max_value_bytes": policy.max_output_bytes,
-        "closed": closed,
-        "binary": _DENO,
-    }
-    head = json.dumps(message, separators=(",", ":")).encode("ascii")
-    return pack(head[:-1] + b',"inputs":' + request.inputs_wire + b"}")
+def _is_closed(policy: Policy) -> bool:
+    return policy.file_system_access is FileSystemAccess.NONE and policy.allowed_imports is not None

@@ -6,15 +6,20 @@ const FRAME = /^\s+at (?:(?:async )?(.*?) \()?([^()]*?):(\d+):(\d+)\)?$/;
 
 /** The code with the host's edits (see shape.py), and the way back from its positions to the caller's. */
 export class Program {
-  /** `folder` gives the address of the work folder, with a slash at its end. */
-  constructor(request, folder) {
+  /** `folder` gives the address of the work folder, with a slash at its end. `earlier` are the commands of a session before this
+   * one: their code is the caller's too.
+   */
+  constructor(request, folder, earlier = []) {
     this.shape = { mode: "", value: true, edits: [], imports: [], error: null, ...request.shape };
     this.typescript = request.language === "typescript";
-    this.name = this.typescript ? "program.ts" : "program.js";
+    const number = earlier.length ? `-${earlier.length + 1}` : "";
+    this.name = `program${number}.${this.typescript ? "ts" : "js"}`;
+    this.earlier = earlier;
     this.source = request.code;
     this.edits = this.shape.edits.map(([start, end, text]) => [start, end, text === "$cwd/" ? folder() : text]);
     this.address = null; // of the module
     this.prefix = 0; // columns that stand before the first line
+    this.back = null; // from places in what was made of the code to those in the edited code
   }
 
   get code() {
@@ -46,6 +51,12 @@ export class Program {
     return Math.max(own, 1);
   }
 
+  /** The caller's line and column for a place in what ran. */
+  origin(line, column) {
+    const [own, place] = this.back === null ? [line, column] : this.back(line, column);
+    return [own, this.column(own, place)];
+  }
+
   #isOwn(file) {
     return file === this.address || file === this.name || file.startsWith(`${this.name}, `);
   }
@@ -53,15 +64,16 @@ export class Program {
   /** The frames of an error that lie in the caller's code, or in files that it loaded. */
   frames(error) {
     const found = [];
-    const lines = this.source.split("\n").length;
     for (const text of trace(error).split("\n")) {
       const match = FRAME.exec(text);
       if (!match || match[2].startsWith(GUEST)) continue;
-      const own = this.#isOwn(match[2]);
-      const [line, column] = [Number(match[3]), Number(match[4])];
-      if (own ? line > lines : !match[2].startsWith("file:")) continue;
+      const file = match[2].replace(/^async /, "");
+      let [line, column] = [Number(match[3]), Number(match[4])];
+      const owner = [this, ...this.earlier].find((program) => program.#isOwn(file));
+      if (owner) [line, column] = owner.origin(line, column);
+      if (owner ? line > owner.source.split("\n").length : !file.startsWith("file:")) continue;
       const name = /\beval\b|<anonymous>/.test(match[1] ?? "eval") ? "" : match[1];
-      found.push({ name, own, file: own ? this.name : match[2], line, column: own ? this.column(line, column) : column });
+      found.push({ name, own: owner === this, file: owner?.name ?? file, line, column });
     }
     return found;
   }

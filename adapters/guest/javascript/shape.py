@@ -10,16 +10,16 @@ reports.
 
 import time
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 import tree_sitter
-import tree_sitter_javascript
-import tree_sitter_typescript
 
-__all__ = ["LAST", "WORK_FOLDER", "shape"]
+from adapters.guest.javascript.commands import Command
+from adapters.guest.javascript.syntax import KEY, Positions, error_place, last_expression, parsed, unquoted, visit
 
-LAST = 'globalThis[Symbol.for("understudy")].last='
+__all__ = ["LAST", "WORK_FOLDER", "command_shape", "shape"]
+
+LAST = f"{KEY}.last="
 """What stands before the last expression of a module, which has no completion value as a script has."""
 
 WORK_FOLDER = "$cwd/"
@@ -29,23 +29,7 @@ _MAX_BYTES = 128 * 1024
 """Longer code is not parsed here; then the guest finds out by trying."""
 
 _MAX_SECONDS = 0.2
-_CHUNK_BYTES = 1 << 16
-_MAX_DEPTH = 1000
-
 _UNKNOWN: dict[str, Any] = {"mode": "", "value": True, "edits": [], "imports": [], "error": None}
-
-_QUOTES = "\"'"
-_FUNCTIONS = frozenset(
-    {
-        "arrow_function",
-        "class_body",
-        "function_declaration",
-        "function_expression",
-        "generator_function",
-        "generator_function_declaration",
-        "method_definition",
-    }
-)
 _NAMES = (b"await", b"import", b"export")
 
 _BUILTINS = frozenset(
@@ -58,7 +42,7 @@ _BUILTINS = frozenset(
 
 
 def shape(code: str, language: str) -> dict[str, Any]:
-    """The facts about ``code``, as the request frame carries them.
+    """The facts about a program, as the request frame carries them.
 
     Returns:
         ``mode``: "script"; "async" (a script with ``await`` at its top level); "module" (imports or exports;
@@ -71,77 +55,72 @@ def shape(code: str, language: str) -> dict[str, Any]:
     """
     source = code.encode("utf-8")
     deadline = time.monotonic() + _MAX_SECONDS
-    tree = _parsed(language, source, deadline) if len(source) <= _MAX_BYTES else None
-    if tree is None:
+    where = Positions(code, source)
+    tree = _tree(source, language, deadline)
+    if tree is None or tree.root_node.has_error:
+        return _unknown(tree, where)
+    found = _Found()
+    if any(name in source for name in _NAMES) and not visit(tree, deadline, found.look):
         return {**_UNKNOWN}
-    where = _Positions(code, source)
-    root = tree.root_node
-    if root.has_error:
-        return {**_UNKNOWN, "error": _error(root, where)}
-    found = _find(tree, deadline) if any(name in source for name in _NAMES) else _Found()
-    return {**_UNKNOWN} if found is None else _told(found, root, where, language)
+    return _told(found, tree.root_node, where, language)
 
 
-def _told(found: "_Found", root: tree_sitter.Node, where: "_Positions", language: str) -> dict[str, Any]:
+def command_shape(code: str, language: str) -> dict[str, Any]:
+    """The facts about one command of a session.
+
+    Returns:
+        As ``shape``; ``mode`` is "command" or "". The edits make a script of it that can be evaluated after others:
+        they hand over its last expression and tell of assignments to ``result``; imports become awaited calls.
+    """
+    source = code.encode("utf-8")
+    deadline = time.monotonic() + _MAX_SECONDS
+    where = Positions(code, source)
+    tree = _tree(source, language, deadline)
+    if tree is None or tree.root_node.has_error:
+        return _unknown(tree, where)
+    command = Command(where)
+    if any(name in source for name in (*_NAMES, b"result")) and not visit(tree, deadline, command.look):
+        return {**_UNKNOWN}
+    last = last_expression(tree.root_node)
+    edits = command.edits + _handed_over(last, where)
+    imports = [[unquoted(node), *where.point(node)] for node in command.modules]
+    return {**_UNKNOWN, "mode": "command", "value": last is not None, "edits": _in_order(edits), "imports": imports}
+
+
+def _tree(source: bytes, language: str, deadline: float) -> tree_sitter.Tree | None:
+    return parsed(language, source, deadline) if len(source) <= _MAX_BYTES else None
+
+
+def _unknown(tree: tree_sitter.Tree | None, where: Positions) -> dict[str, Any]:
+    return {**_UNKNOWN, "error": None if tree is None else error_place(tree.root_node, where)}
+
+
+def _handed_over(last: tree_sitter.Node | None, where: Positions) -> list[list[Any]]:
+    if last is None:
+        return []
+    start, end = where.span(last)
+    return [[start, start, LAST + "("], [end, end, ")"]]
+
+
+def _in_order(edits: list[list[Any]]) -> list[list[Any]]:
+    return sorted(edits, key=lambda edit: (edit[0], edit[1]))
+
+
+def _told(found: "_Found", root: tree_sitter.Node, where: "Positions", language: str) -> dict[str, Any]:
     is_module = language == "typescript" or found.is_module
     mode = "module" if is_module else "async" if found.awaits else "script"
-    last = _last_expression(root)
+    last = last_expression(root)
     edits = [edit for node in found.modules if (edit := _absolute(node, where))]
     edits += [[*where.span(node), "true".ljust(len("import.meta.main"))] for node in found.mains]
-    if last is not None and mode != "script":
-        start, end = where.span(last)
-        edits += [[start, start, LAST + "("], [end, end, ")"]]
+    if mode != "script":
+        edits += _handed_over(last, where)
     return {
         "mode": mode,
         "value": last is not None,
-        "edits": sorted(edits, key=lambda edit: (edit[0], edit[1])),
-        "imports": [[_unquoted(node), *where.point(node)] for node in found.modules],
+        "edits": _in_order(edits),
+        "imports": [[unquoted(node), *where.point(node)] for node in found.modules],
         "error": None,
     }
-
-
-class _Positions:
-    """Turns byte offsets of the UTF-8 source into what JavaScript counts."""
-
-    def __init__(self, code: str, source: bytes) -> None:
-        self._ascii = len(code) == len(source)
-        self._source = source
-
-    def span(self, node: tree_sitter.Node) -> tuple[int, int]:
-        return self.units(node.start_byte), self.units(node.end_byte)
-
-    def units(self, offset: int, start: int = 0) -> int:
-        if self._ascii:
-            return offset - start
-        return len(self._source[start:offset].decode("utf-8", "replace").encode("utf-16-le")) // 2
-
-    def point(self, node: tree_sitter.Node) -> tuple[int, int]:
-        """Line and column from 1."""
-        row, column = node.start_point
-        return row + 1, self.units(node.start_byte, node.start_byte - column) + 1
-
-
-# These parsers are C and run in this process. What reaches them through the host has been parsed before, whole and with
-# the same grammars, by validation's worker: code that crashes a grammar crashes that worker, and is denied there.
-
-
-@cache
-def _parser(language: str) -> tree_sitter.Parser:
-    module = tree_sitter_typescript.language_typescript if language == "typescript" else tree_sitter_javascript.language
-    return tree_sitter.Parser(tree_sitter.Language(module()))
-
-
-def _parsed(language: str, source: bytes, deadline: float) -> tree_sitter.Tree | None:
-    """The tree, or None where it takes too long."""
-    parser = _parser(language)
-    try:
-        return parser.parse(
-            lambda offset, _: source[offset : offset + _CHUNK_BYTES],
-            progress_callback=lambda _, __: time.monotonic() > deadline,
-        )
-    except ValueError:  # stopped
-        parser.reset()
-        return None
 
 
 @dataclass
@@ -153,97 +132,42 @@ class _Found:
     modules: list[tree_sitter.Node] = field(default_factory=list)
     mains: list[tree_sitter.Node] = field(default_factory=list)
 
+    def look(self, node: tree_sitter.Node, *, inside: bool) -> None:
+        kind = node.type
+        if kind in ("import_statement", "export_statement"):
+            self.is_module = True
+            source = node.child_by_field_name("source")
+            if source is not None:
+                self.modules.append(source)
+        elif kind == "meta_property":
+            self.is_module |= node.text == b"import.meta"
+        elif kind == "member_expression":
+            if node.text == b"import.meta.main":
+                self.mains.append(node)
+        elif kind == "call_expression":
+            self._look_at_call(node)
+        elif not inside and not self.awaits and kind in ("await", "identifier"):
+            self.awaits = node.text == b"await"
 
-def _find(tree: tree_sitter.Tree, deadline: float) -> _Found | None:
-    """Walk the tree, or None where it takes too long.
-
-    By cursor and not by a query of tree-sitter's: a query takes the square of the depth, and cannot be stopped.
-    """
-    found = _Found()
-    cursor = tree.walk()
-    functions = 0
-    steps = 0
-    while True:
-        steps += 1
-        if steps % 1000 == 0 and time.monotonic() > deadline:
-            return None
-        node = cursor.node
-        assert node is not None  # the cursor begins at the root and only goes where something is
-        _look(node, found, inside=functions > 0)
-        if cursor.goto_first_child():
-            functions += node.type in _FUNCTIONS
-            continue
-        while not cursor.goto_next_sibling():
-            if not cursor.goto_parent():
-                return found
-            functions -= cursor.node is not None and cursor.node.type in _FUNCTIONS
-
-
-def _look(node: tree_sitter.Node, found: _Found, *, inside: bool) -> None:
-    kind = node.type
-    if kind in ("import_statement", "export_statement"):
-        found.is_module = True
-        source = node.child_by_field_name("source")
-        if source is not None:
-            found.modules.append(source)
-    elif kind == "meta_property":
-        found.is_module |= node.text == b"import.meta"
-    elif kind == "member_expression":
-        if node.text == b"import.meta.main":
-            found.mains.append(node)
-    elif kind == "call_expression":
-        _look_at_call(node, found)
-    elif not inside and not found.awaits and kind in ("await", "identifier"):
-        found.awaits = node.text == b"await"
+    def _look_at_call(self, node: tree_sitter.Node) -> None:
+        """import("name")."""
+        function = node.child_by_field_name("function")
+        if function is not None and function.type == "import":
+            arguments = node.child_by_field_name("arguments")
+            first = arguments.named_child(0) if arguments is not None else None
+            if first is not None and first.type == "string":
+                self.modules.append(first)
 
 
-def _look_at_call(node: tree_sitter.Node, found: _Found) -> None:
-    """import("name")."""
-    function = node.child_by_field_name("function")
-    if function is not None and function.type == "import":
-        arguments = node.child_by_field_name("arguments")
-        first = arguments.named_child(0) if arguments is not None else None
-        if first is not None and first.type == "string":
-            found.modules.append(first)
-
-
-def _last_expression(root: tree_sitter.Node) -> tree_sitter.Node | None:
-    for index in range(root.child_count - 1, -1, -1):
-        node = root.child(index)
-        if node is None or node.type in ("comment", "empty_statement", "html_comment"):
-            continue
-        if node.type != "expression_statement" or node.has_error:
-            return None
-        return next((child for child in node.named_children if child.type != "comment"), None)
-    return None
-
-
-def _absolute(node: tree_sitter.Node, where: _Positions) -> list[Any] | None:
+def _absolute(node: tree_sitter.Node, where: Positions) -> list[Any] | None:
     """The edit for a module name that would not resolve from where the guest loads the code; None where it does.
 
     Built-in modules get the ``node:`` that node itself lets one leave out; a relative path starts at the work folder.
     """
-    name = _unquoted(node)
+    name = unquoted(node)
     start = where.span(node)[0] + 1
     if name in _BUILTINS:
         return [start, start, "node:"]
     if name.startswith(("./", "../")):
         return [start, start, WORK_FOLDER]
     return None
-
-
-def _unquoted(node: tree_sitter.Node) -> str:
-    return (node.text or b"").decode("utf-8", "replace").strip(_QUOTES)
-
-
-def _error(root: tree_sitter.Node, where: _Positions) -> list[int] | None:
-    """The first place that does not parse: down to the first child with an error, level by level."""
-    node = root
-    for _ in range(_MAX_DEPTH):
-        if node.is_error or node.is_missing:
-            return list(where.point(node))
-        inner = next((child for child in node.children if child.has_error or child.is_missing), None)
-        if inner is None:
-            break
-        node = inner
-    return list(where.point(node))

@@ -20,7 +20,7 @@ SQL_FILES: Mapping[Path, str] = {
 }
 """The files of the SQL guest inside the wall, those of the Python guest among them."""
 
-_PRELOAD = ("sql.main", "_duckdb", "json", "decimal", "datetime")
+_PRELOAD = ("sql.main", "_duckdb", "json", "decimal", "datetime", "pathlib", "uuid")
 _SPARE_MEMORY_MB = 96  # DuckDB itself, before the first table
 _SPARE_PROCESSES = 2
 

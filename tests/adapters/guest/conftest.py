@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from adapters.guest.contract import Guest, Launch, Missing, Runtime
+from adapters.guest.contract import Guest, Launch, Missing, Runtime, SessionGuest
 from adapters.guest.protocol import FrameError, unpack
 from host.canonical import canonical_wire
 from host.models import ExecutionRequest
@@ -189,6 +189,31 @@ def open_live() -> Iterator[Callable[..., Live]]:
     yield start_live
     for live in started:
         live.kill()
+
+
+@pytest.fixture
+def bare_session(open_live: Callable[..., Live], tmp_path: Path) -> Callable[..., Run]:
+    """Gives the function that opens a session of a guest: ``bare_session(guest) -> run(code, inputs)``.
+
+    Keyword arguments change the policy. ``run.live`` is the session.
+    """
+
+    def open_session(guest: SessionGuest, **fields: Any) -> Run:
+        runtime = found(guest)
+        policy = Policy(name="bare", **{"allowed_imports": None, "file_system_access": "sandboxed", **fields})
+        launch = guest.open(policy, runtime)
+        trees = {**runtime.trees, **launch.trees}
+        environment = {name: _mapped(text, trees) for name, text in launch.environment.items()}
+        live = open_live([_mapped(word, trees) for word in launch.argv], tmp_path, environment)
+
+        def run(code: str, inputs: dict[str, Any] | None = None) -> Ended:
+            request = ExecutionRequest(code=code, language=guest.language, inputs=inputs or {})
+            return live.command(guest.frame(request, policy))
+
+        run.live = live
+        return run
+
+    return open_session
 
 
 FORKER = """
