@@ -42,7 +42,7 @@ def serve(read_fd, report_fd, obey):
         try:
             code = _obey(obey, body, report)
         except BaseException as error:  # what failed is the guest's own part, or its telling was interrupted
-            code = GUEST_FAILED
+            code = 130 if isinstance(error, KeyboardInterrupt) else GUEST_FAILED
             outcome.refuse(
                 type(error).__name__, f"the command was not seen to its end: {channels.text_of(error)}", report
             )
