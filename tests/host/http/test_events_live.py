@@ -356,6 +356,32 @@ async def test_several_follow_one_plain_run(url):
     assert answer["status"] == "cancelled"
 
 
+async def test_commands_of_a_session_are_told_too(url):
+    """Commands of one session are runs like others: told as they go on, and cancelled also while they wait."""
+    async with httpx.AsyncClient(base_url=url, timeout=60) as other:
+        opened = await other.post("/v1/sessions", json={"language": "python", "policy": "data", "id": "live-session"})
+        assert opened.status_code == 201, opened.text
+        async with posting(url, "x = 6\nprint('set')", session="live-session") as client:
+            await client.head()
+            assert written(await client.rest()) == "set\n"
+        code = "print(x * 7, flush=True)\nwhile True:\n    pass"
+        async with posting(url, code, session="live-session", id="first") as client:
+            await client.head()
+            events = [await client.next()]
+            while events[-1].name != "stdout":
+                events.append(await client.next())
+            waits = asyncio.create_task(
+                other.post("/v1/executions", json={"code": "x", "session": "live-session", "id": "second"})
+            )
+            while (await other.get("/v1/sessions/live-session")).json()["queued"] == 0:
+                pass
+            assert (await other.delete("/v1/executions/second")).json()["may_have_started"] is False
+            assert (await waits).json()["status"] == "cancelled"
+            await other.delete("/v1/executions/first")
+            events += await client.rest()
+        assert (written(events), events[-1].data["status"]) == ("42\n", "cancelled")
+
+
 async def test_a_client_that_reads_nothing_holds_nobody_up(walled, tmp_path):
     """The program goes on and others are told; who takes nothing for streams.stall_ms is left."""
     code = "for n in range(1000):\n    print('x' * 9999)\n"
