@@ -50,6 +50,7 @@ def routes() -> Iterator[RouteSpec]:
     """The routes of the HTTP API."""
     yield RouteSpec("executions", "host.http.executions:router")
     yield RouteSpec("events", "host.http.events:router")
+    yield RouteSpec("displays", "host.http.displays:router")
     yield RouteSpec("sessions", "host.http.sessions:router")
     yield RouteSpec("catalogue", "host.http.catalogue:router")
     yield RouteSpec("health", "host.http.health:router")

@@ -28,6 +28,7 @@ __all__ = [
     "MalformedJSON",
     "NotReady",
     "Problem",
+    "UnknownDisplay",
     "UnsupportedMediaType",
     "answer",
     "install",
@@ -84,6 +85,14 @@ class BodyTooLarge(RequestError):
     type = "body-too-large"
     status = 413
     title = "The body is too long"
+
+
+class UnknownDisplay(RequestError):
+    """The execution showed no such thing, or it was not kept."""
+
+    type = "unknown-display"
+    status = 404
+    title = "The execution has no such display"
 
 
 class AlreadyEnded(RequestError):
@@ -251,7 +260,7 @@ _MEANINGS = {
     400: "The body is not JSON.",
     401: "A key is needed, or the one that was sent is wrong.",
     403: "The request comes from a foreign page or names a foreign host.",
-    404: "No execution or session has that id.",
+    404: "No execution, session or display has that id or number.",
     409: "The id is taken, the execution has ended already, or another host has it.",
     410: "The session has ended, or its process is gone.",
     413: "The body is too long.",

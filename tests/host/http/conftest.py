@@ -55,6 +55,12 @@ def caller(app, **options):
 
 
 @pytest.fixture
+def client_of():
+    """The function that makes a client of a host's service in this process."""
+    return lambda host: caller(create_app(host=host))
+
+
+@pytest.fixture
 async def client(host):
     """A client of the service."""
     async with caller(create_app(host=host)) as client:

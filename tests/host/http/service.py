@@ -7,16 +7,16 @@ import sys
 
 from host.hookspecs import hookimpl
 from host.interface import Capabilities, CheckResult, OutputEvent
-from host.models import ExecutionResult, Risk, Verdict
+from host.models import Display, ExecutionResult, Risk, Verdict
 from host.policy import ENFORCED_FIELDS, Enforcement, Policy, Retain
 from host.specs import AdapterSpec
 
 
 class Scripted:
-    """An adapter whose programs are four.
+    """An adapter whose programs are five.
 
-    ``1 + 1`` gives 2, ``"wait"`` waits until it is stopped, ``briefly`` takes half a second, the rest gives its inputs.
-    A session keeps nothing; ``"die"`` ends its process.
+    ``1 + 1`` gives 2, ``"wait"`` waits until it is stopped, ``briefly`` takes half a second, ``show`` shows its inputs,
+    each a map of MIME types, the rest gives its inputs. A session keeps nothing; ``"die"`` ends its process.
     """
 
     name = "scripted"
@@ -51,7 +51,8 @@ class Scripted:
         if request.code == "briefly":
             await asyncio.sleep(0.5)
         value = 2 if request.code == "1 + 1" else request.inputs
-        return ExecutionResult(status="succeeded", value=value, **shared)
+        shown = [Display(data=each) for each in request.inputs.values()] if request.code == "show" else ()
+        return ExecutionResult(status="succeeded", value=value, displays=shown, **shared)
 
     async def open(self, session, language, policy):
         self.sessions.add(session)

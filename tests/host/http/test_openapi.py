@@ -44,6 +44,7 @@ async def test_every_route_has_its_errors_and_its_example(client):
     document = (await client.get("/openapi.json")).json()
     assert set(document["paths"]) == {
         *("/v1/executions", "/v1/executions/{execution_id}", "/v1/executions/{execution_id}/events"),
+        "/v1/executions/{execution_id}/displays/{number}",
         *("/v1/sessions", "/v1/sessions/{session_id}", "/v1/sessions/{session_id}/renew"),
         *("/v1/validate", "/v1/adapters", "/v1/policies"),
         *("/v1/languages", "/v1/plugins", "/livez", "/readyz", "/health"),
