@@ -164,7 +164,7 @@ class _Reader:
         if kind in _REACHING_STATEMENTS or is_secret:
             name = "CREATE SECRET" if is_secret else kind.replace("_", " ")
             self._reaches(name, first)
-        elif kind in _CONFIGURING_STATEMENTS:
+        elif kind in _CONFIGURING_STATEMENTS and following[1:2] != ["VARIABLE"]:
             message = f"`{kind}` changes or reads the database's configuration, which is locked."
             self._notes.mark("changes-settings", Weight.TRICK, *self._place(first), message, "Do without it.")
 

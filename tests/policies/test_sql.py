@@ -50,6 +50,7 @@ async def test_configuration_is_warned_of(validate, code):
         "CREATE TABLE a AS SELECT * FROM range(10); SELECT * FROM a",
         "SELECT list_transform([1, 2], x -> x + 1), {'a': 1}.a, 1::DECIMAL(10, 2)",
         "PIVOT t ON a USING sum(b)",
+        "SET VARIABLE x = 1; SELECT getvariable('x'); RESET VARIABLE x",
         "SELECT " + "(" * 150 + "1" + ")" * 150,
         "",
     ],

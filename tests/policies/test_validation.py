@@ -305,3 +305,18 @@ def test_a_large_host_keeps_its_workers():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == "1\n"
+
+
+@pytest.mark.parametrize(
+    ("language", "code"),
+    [
+        ("python", "later(x) + y\nawait task\ndel z"),
+        ("javascript", "later(x) + await y"),
+        ("typescript", "later(x)! as number"),
+        ("sql", "INSERT INTO earlier SELECT a FROM other WHERE b = $p; COMMIT"),
+    ],
+)
+async def test_names_that_the_code_does_not_define_are_no_fault(validate, language, code):
+    """A command of a session uses what earlier ones made, which validation does not see."""
+    verdict = await validate(code, language)
+    assert (verdict.verdict, verdict.risks, verdict.error) == ("safe", (), None)
