@@ -39,7 +39,7 @@ def test_each_result_is_a_line_of_json(understudy, live):
 
 def test_what_takes_the_session_along_ends_a_pipe(understudy, live):
     """After a command that loses the session nothing more of the pipe is run: it was written for the old variables."""
-    call = understudy("repl", "--timeout-ms", "200", stdin="print('a')\nwhile True: pass\nprint('b')\n", **live)
+    call = understudy("repl", "--timeout-ms", "1000", stdin="print('a')\nwhile True: pass\nprint('b')\n", **live)
     assert (call.code, call.out) == (4, "a\n")
     assert "is not run" in call.err
 
@@ -139,7 +139,7 @@ def test_at_a_terminal(command, scrubbed, live):
 
 def test_at_a_terminal_a_lost_session_is_followed_by_a_new_one(command, scrubbed, live):
     """Whoever types is told that the variables are gone, and goes on."""
-    terminal = Terminal([*command, "repl", "--timeout-ms", "300"], {**scrubbed, **live, "TERM": "dumb"})
+    terminal = Terminal([*command, "repl", "--timeout-ms", "1000"], {**scrubbed, **live, "TERM": "dumb"})
     for line in ("x = 1\n", "all(True for _ in iter(int, 1))\n"):
         terminal.until(">>> ")
         terminal.type(line)

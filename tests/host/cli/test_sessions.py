@@ -53,7 +53,7 @@ def test_a_session_from_the_command_line(here, service):
 
 def test_how_a_command_ended_is_the_exit_code(here, service):
     """A command that failed ends with 1, one that ran out of time with 4; then the session is lost, by type."""
-    name = here("session", "open", "--timeout-ms", "300", "--json", **service).json["id"]
+    name = here("session", "open", "--timeout-ms", "1000", "--json", **service).json["id"]
     failed = here("session", "run", name, "-c", "1 / 0", **service)
     assert (failed.code, "ZeroDivisionError" in failed.out) == (1, True)
     assert here("session", "run", name, "-c", "while True: pass", **service).code == 4

@@ -49,6 +49,7 @@ def python(code, inputs):
 def sql(code, inputs):
     return [list(row) for row in database.execute(code, inputs)]
 
+say(ready=True)
 for line in sys.stdin:
     command = json.loads(line)
     before = resource.getrusage(resource.RUSAGE_SELF)
@@ -108,13 +109,14 @@ class Live:
 
     async def open(self, session, language, policy):
         self.folders[session] = folder = tempfile.mkdtemp(prefix="live-")
-        self.processes[session] = await asyncio.create_subprocess_exec(
+        self.processes[session] = process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-I", "-S", "-c", GUEST, language),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             cwd=folder,
             start_new_session=True,
         )
+        await process.stdout.readline()  # it is ready: no command pays for the start
 
     def alive(self, session):
         process = self.processes.get(session)

@@ -134,7 +134,7 @@ async def test_what_is_not_served_is_still_refused(host, run):
 
 async def test_a_deadline_ends_the_session_with_a_type(host, run, seen):
     """Where a limit takes the process along the result says so, and the next command is told that it is lost."""
-    session = await host.open_session("python", limits=Limits(max_execution_time=200))
+    session = await host.open_session("python", limits=Limits(max_execution_time=500))
     result = await run(host, session, "print('partial')\nwhile True: pass")
     assert (result.status, result.stdout, result.session_ended) == (Status.TIMED_OUT, "partial\n", True)
     assert session.id in result.reason
