@@ -22,7 +22,7 @@ function libc(functions) {
 
 const writeReport = openReport();
 
-/** Write one frame of JSON text. */
+/** Write one frame of JSON text; whether somebody reads it. */
 export function report(json) {
   const body = new TextEncoder().encode(json);
   const frame = new Uint8Array(HEAD_BYTES + body.length);
@@ -30,9 +30,10 @@ export function report(json) {
   frame.set(body, HEAD_BYTES);
   for (let at = 0; at < frame.length; ) {
     const count = writeReport(frame.subarray(at));
-    if (!(count > 0)) return; // nobody reads any more
+    if (!(count > 0)) return false;
     at += count;
   }
+  return true;
 }
 
 /** A line on stderr. */

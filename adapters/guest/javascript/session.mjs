@@ -192,7 +192,7 @@ async function obey(request) {
   await post("Runtime.releaseObjectGroup", { objectGroup: GROUP });
   await post("Runtime.discardConsoleEntries");
   Object.assign(handover, { last: NONE, taken: NONE, value: NONE, awaited: undefined });
-  report(JSON.stringify({ kind: "done", exit_code: code }));
+  if (!report(JSON.stringify({ kind: "done", exit_code: code }))) throw new Error("a command has closed the channel of the reports");
 }
 
 /** Report how a command ended; its exit code. */

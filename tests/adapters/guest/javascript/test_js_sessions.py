@@ -235,6 +235,20 @@ def test_the_end_of_the_channel_ends_the_process(js):
 
 
 @pytest.mark.parametrize(
+    "close",
+    [
+        "Deno.dlopen('libc.so.6', { close: { parameters: ['i32'], result: 'i32' } }).symbols.close(3)",
+        "Deno.dlopen('libc.so.6', { _exit: { parameters: ['i32'], result: 'void' } }).symbols._exit(9)",
+    ],
+)
+def test_a_command_that_takes_the_channel_ends_the_session(js, close):
+    """Without a channel to answer on, a session is over."""
+    ended = js(close)
+    assert ended.reports == []
+    assert ended.exit_code in (70, 9)
+
+
+@pytest.mark.parametrize(
     ("code", "value"),
     [
         ("enum E { A = 1 }\nconst x: number = 3;\ninterface P { a: string }\nx + E.A", 4),
