@@ -1,9 +1,13 @@
 """What is said of a result. No sentence holds code, a path, the text of an exception or the name of a part of ours."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from host.displays import CHART, TABLE, Display
 from host.models import ExecutionResult, Status
-from voice_handler.speech import say
+from host.values import Image, Opaque
+from voice_handler.numbers import whole
+from voice_handler.speech import in_words, say
 
 __all__ = ["CANNOT_YET", "deferral", "sentence"]
 
@@ -24,11 +28,40 @@ _APOLOGIES: Mapping[Status, str] = {
 }
 
 
+_KINDS = {CHART: ("a chart", "charts"), TABLE: ("a table", "tables"), "image/": ("a picture", "pictures")}
+_ANY_KIND = ("something", "things")
+
+
 def sentence(result: ExecutionResult) -> str:
-    """The value in a plain sentence, or an apology that fits the status."""
-    if result.status is Status.SUCCEEDED:
-        return say(result.value)
-    return _APOLOGIES[result.status]
+    """The value in a plain sentence, or an apology that fits the status.
+
+    Of a program that only shows something the sentence says what there is to see.
+    """
+    if result.status is not Status.SUCCEEDED:
+        return _APOLOGIES[result.status]
+    return _shown(result.displays) if result.displays and _is_mute(result.value) else say(result.value)
+
+
+def _is_mute(value: Any) -> bool:
+    """Whether there is nothing in a value that can be said."""
+    if isinstance(value, list) and value:
+        return all(map(_is_mute, value))
+    return value is None or isinstance(value, Opaque | Image | bytes)
+
+
+def _shown(displays: Sequence[Display]) -> str:
+    kinds = {_kind(display) for display in displays}
+    one, many = kinds.pop() if len(kinds) == 1 else _ANY_KIND
+    if len(displays) > 1:
+        return f"I have made {whole(len(displays))} {many} for you to look at."
+    title = displays[0].title
+    return f"I have made {one} for you to look at" + (f": {in_words(title)}." if title else ".")
+
+
+def _kind(display: Display) -> tuple[str, str]:
+    return next(
+        (kind for begin, kind in _KINDS.items() if any(mime.startswith(begin) for mime in display.data)), _ANY_KIND
+    )
 
 
 def deferral(description: str, expected_outcome: str) -> str:
