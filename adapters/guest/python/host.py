@@ -59,15 +59,28 @@ PRELOAD = (
     "python.main",
     "python.imports",
     "_sitebuiltins",
-    "json",
-    "re",
-    "decimal",
+    "collections",
+    "csv",
+    "dataclasses",
     "datetime",
+    "decimal",
+    "functools",
+    "itertools",
+    "json",
     "math",
+    "operator",
     "random",
+    "re",
+    "statistics",
+    "string",
+    "textwrap",
     "traceback",
+    "typing",
 )
-"""What a process imports that clones itself for runs: the guest, and what programs use most."""
+"""What a process imports that clones itself for runs: the guest, and what programs use most and is small.
+
+Each clone pays for the pages that it writes to. asyncio is left out because it brings threads, sockets and OpenSSL.
+"""
 
 _PRELOAD_OF_SITE = {"numpy": ("numpy", "python.arrays"), "pandas": ("pandas",)}
 _SPARE_MEMORY_MB = 16  # an interpreter with json, decimal and datetime, and the guest's reserve
