@@ -21,7 +21,7 @@ from benchmarks.hosts import require, started
 from benchmarks.leftovers import Held, held, helpers_bytes, resident_bytes
 from benchmarks.machine import facts, sentence
 from benchmarks.report import Report
-from host import ExecutionRequest, Host, Limits
+from host import ExecutionRequest, ExecutionResult, Host, Limits
 from host.errors import RequestError
 from host.models import new_id
 
@@ -63,6 +63,7 @@ class Kind:
         weight: how often, beside the others.
         code: the program.
         ends: the statuses that are right.
+        exit_code: the one that is right; None where it does not say anything.
         limits: tighter ones.
     """
 
@@ -71,11 +72,17 @@ class Kind:
     ends: tuple[str, ...]
     limits: Limits = field(default_factory=Limits)
     language: str = "python"
+    exit_code: int | None = None
+
+    def is_right(self, result: ExecutionResult) -> bool:
+        """Whether a run of this kind may end so. An exit code of another run's would show here."""
+        return result.status in self.ends and self.exit_code in (None, result.exit_code)
 
 
 KINDS = {
-    "succeeds": Kind(40, "1 + 1", ("succeeded",)),
-    "fails": Kind(12, "1 / 0", ("failed",)),
+    "succeeds": Kind(40, "1 + 1", ("succeeded",), exit_code=0),
+    "fails": Kind(8, "1 / 0", ("failed",), exit_code=1),
+    "exits": Kind(8, "import sys\nsys.exit(7)", ("failed",), exit_code=7),
     "is no program": Kind(2, "def", ("failed",)),
     "kills itself": Kind(6, "import os\nos.kill(os.getpid(), 9)", ("killed",)),
     "aborts": Kind(3, "import os\nos.abort()", ("killed",)),
@@ -83,10 +90,10 @@ KINDS = {
     "sleeps": Kind(4, "import time\ntime.sleep(60)", ("timed_out",), Limits(max_execution_time=60)),
     "floods": Kind(4, "while True: print('x' * 1000)", ("output_limit",), Limits(max_output_bytes=20_000)),
     "eats memory": Kind(2, "x = [bytearray(1 << 20) for _ in range(4096)]", ("out_of_memory",)),
-    "leaves children": Kind(5, _LEAVE_CHILDREN, ("succeeded",)),
-    "leaves files": Kind(5, _LEAVE_FILES, ("succeeded",)),
-    "in SQL": Kind(2, "SELECT 1 + 1", ("succeeded",), language="sql"),
-    "in JavaScript": Kind(1, "1 + 1", ("succeeded",), language="javascript"),
+    "leaves children": Kind(5, _LEAVE_CHILDREN, ("succeeded",), exit_code=0),
+    "leaves files": Kind(5, _LEAVE_FILES, ("succeeded",), exit_code=0),
+    "in SQL": Kind(2, "SELECT 1 + 1", ("succeeded",), language="sql", exit_code=0),
+    "in JavaScript": Kind(1, "1 + 1", ("succeeded",), language="javascript", exit_code=0),
 }
 _CANCELLED = "is cancelled"
 _SESSION = "session"
@@ -246,7 +253,8 @@ class _Soak:
                 await special[kind]()
             else:
                 result = await self._host.execute(_request(kind))
-                self._ended(kind, result.status, right=result.status in KINDS[kind].ends, why=result.reason)
+                why = f"{result.reason} (exit code {result.exit_code})"
+                self._ended(kind, result.status, right=KINDS[kind].is_right(result), why=why)
         except Exception as error:  # noqa: BLE001 - no run may end so: counted as wrong, and the soak goes on
             self._ended(kind, type(error).__name__, right=False, why=str(error))
 
