@@ -1,6 +1,5 @@
 """``understudy serve``: the HTTP API."""
 
-import asyncio
 from typing import Annotated
 
 import typer
@@ -8,7 +7,7 @@ import typer
 from host.cli.options import JsonOption
 from host.cli.session import session
 from host.cli.terminal import console, print_json
-from host.http.server import run
+from host.http import server
 from host.logs import set_up_logs
 
 __all__ = ["serve"]
@@ -34,5 +33,5 @@ def serve(
         else:
             console().print(f"Understudy serves at {url}; {url}/docs shows the API. Ctrl+C stops it.")
 
-    asyncio.run(run(settings, on_ready=ready))
+    server.serve(settings, on_ready=ready)
     return 0

@@ -117,7 +117,7 @@ ONLY_SCRIPTED = {
 
 def main():
     """``service.py STATE_DIR KEY=VALUE ...``."""
-    from host.http.server import run
+    from host.http.server import serve
     from host.logs import set_up_logs
     from host.settings import load_settings
 
@@ -132,12 +132,10 @@ def main():
     )
     set_up_logs(settings.logs, serving=True)
     rules = {"rules": Rules(Scripted())}
-    asyncio.run(
-        run(
-            settings,
-            plugins=rules,
-            on_ready=lambda url: print(url, flush=True),  # noqa: T201 - its caller reads it
-        )
+    serve(
+        settings,
+        plugins=rules,
+        on_ready=lambda url: print(url, flush=True),  # noqa: T201 - its caller reads it
     )
 
 
