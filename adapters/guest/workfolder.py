@@ -19,6 +19,8 @@ MAX_DEPTH = 32
 MAX_PATH = 1024
 """Characters of a path, as in ``host.models.File``."""
 
+_MOST_TOLD = 100
+
 
 def write_files(root, files):
     """Write ``files``, pairs of relative path and content, below the empty folder ``root``."""
@@ -46,8 +48,10 @@ def collect_files(root, given, max_files, max_bytes, skipped):
         given: path to content of what was put in; what is unchanged is not given back.
         max_files: how many files come out at most.
         max_bytes: how many bytes they hold at most, all together. A sparse file counts as long as it looks.
-        skipped: called with path and reason for each thing that is not taken.
+        skipped: called with path and reason for each thing that is not taken, the first hundred of them. A path that
+            is not printable comes escaped.
     """
+    skipped = _Teller(skipped)
     left = max_bytes
     count = 0
     for path, size in _regular_files(root, skipped):
@@ -74,6 +78,19 @@ def collect_files(root, given, max_files, max_bytes, skipped):
         count += 1
         left -= len(content)
         yield path, content
+
+
+class _Teller:
+    """Passes on what is not taken: not without end, and nothing that could steer who reads it."""
+
+    def __init__(self, tell):
+        self._tell = tell
+        self._left = _MOST_TOLD
+
+    def __call__(self, path, reason):
+        if self._left:
+            self._left -= 1
+            self._tell(path if path.isprintable() else ascii(path)[1:-1], reason)
 
 
 def _regular_files(root, skipped):
@@ -123,6 +140,8 @@ def _refusal(name, path, about):
         return "its name is not UTF-8"
     if "\\" in name:
         return "a backslash in its name"
+    if any(ord(character) < 32 or 127 <= ord(character) < 160 for character in name):
+        return "a control character in its name"
     if len(path) > MAX_PATH or path.count("/") >= MAX_DEPTH:
         return "its path is too long or too deep"
     return None

@@ -34,6 +34,33 @@ def _at_least(path: str, content: bytes) -> Any:
     return also
 
 
+def _at_most(expected: dict[str, bytes]) -> Any:
+    """A look at the files of a result: these or fewer, and no others."""
+
+    def also(result: ExecutionResult) -> str | None:
+        seen = {file.path: file.content for file in result.files}
+        return None if seen.items() <= expected.items() else f"files out are {_sizes(seen)}"
+
+    return also
+
+
+_STRANGE_NAMES = (
+    "é",
+    "e\u0301",
+    "-rf",
+    " a  b ",
+    "名前",
+    "\U0001f600",
+    "...",
+    "x" * 200,
+    "A",
+    "a",
+    "con",
+    "%2e%2e",
+    "a:b*?",
+)
+
+
 def _p(name: str, code: str, proves: str, **more: Any) -> Program:
     language = more.pop("language", "python")
     return Program(name=f"files-{name}", language=language, code=code, proves=proves, moves_files=True, **more)
@@ -61,6 +88,77 @@ PROGRAMS = (
         also=_at_least("a.txt", b"some more"),
     ),
     _p(
+        "names-in",
+        "import os\nresult = {name: open(os.path.join('.', name)).read() for name in sorted(os.listdir('.'))}",
+        "Files go in under the names that they were given: composed and decomposed letters, spaces, dashes, other scripts.",
+        files={name: name.encode("ascii", "namereplace") for name in _STRANGE_NAMES},
+        value={name: name.encode("ascii", "namereplace").decode() for name in sorted(_STRANGE_NAMES)},
+    ),
+    _p(
+        "names-out",
+        f"import os\nfor name in {sorted(_STRANGE_NAMES)!a}:\n    open(os.path.join('.', name), 'w').write(ascii(name))",
+        "Files come out under the names that they have, also where two differ only in how a letter is composed.",
+        also=_came_out({name: ascii(name).encode() for name in _STRANGE_NAMES}),
+    ),
+    _p(
+        "failed",
+        "open('kept', 'w').write('k')\n1/0",
+        "Files of a program that failed come out.",
+        status=(Status.FAILED,),
+        also=_came_out({"kept": b"k"}),
+    ),
+    _p(
+        "timed-out",
+        "open('kept', 'w').write('k')\nwhile True:\n    pass",
+        "Files of a program that was stopped come out, or none do; nothing hangs.",
+        limits={"max_execution_time": 1500},
+        needs=("max_execution_time",),
+        status=(Status.TIMED_OUT,),
+        also=_at_most({"kept": b"k"}),
+    ),
+    _p(
+        "deleted",
+        "import os\nos.remove('a.txt')\nos.makedirs('empty/folder')",
+        "A file that the program removed does not come back, and empty folders leave nothing.",
+        files={"a.txt": b"a"},
+        also=_came_out({}),
+    ),
+    _p(
+        "many",
+        "try:\n    for n in range(5000):\n        open(f'f{n}', 'w').close()\nexcept OSError:\n    pass\nresult = 1",
+        "No more files come out than the policy gives, however many a program makes.",
+        needs=("max_files",),
+        limits={"max_files": 20},
+        value=1,
+        also=lambda result: None if len(result.files) <= 20 else f"{len(result.files)} files came out",
+    ),
+    _p(
+        "much",
+        "try:\n    with open('big', 'wb') as file:\n        for n in range(64):\n            file.write(b'x' * 65536)\nexcept OSError:\n    pass\nresult = 1",
+        "No more bytes come out than the policy gives, however many a program writes.",
+        needs=("max_file_bytes",),
+        limits={"max_file_bytes": 1 << 20},
+        value=1,
+        also=lambda result: (
+            None
+            if sum(len(file.content) for file in result.files) <= 1 << 20
+            else "more came out than the policy gives"
+        ),
+    ),
+    _p(
+        "set-user-id",
+        "import os\nopen('a', 'w').write('a')\nos.chmod('a', 0o6755)",
+        "Of a file with a set-user-id bit the content comes out, and the bit goes nowhere.",
+        also=_came_out({"a": b"a"}),
+    ),
+    _p(
+        "loops",
+        "import os\nfor name, target in (('itself', 'itself'), ('a', 'b'), ('b', 'a'), ('here', '.'), ('nowhere', 'nothing')):\n"
+        "    os.symlink(target, name)\nopen('real', 'w').write('r')",
+        "Links that lead nowhere, to themselves or round in a ring are left behind.",
+        also=_came_out({"real": b"r"}),
+    ),
+    _p(
         "symlinks",
         "import os\nfor name, target in (('out', '/etc/hostname'), ('up', '../../../../etc/passwd'), ('proc', '/proc/self/environ'), ('dir', '/')):\n"
         "    os.symlink(target, name)\nopen('real', 'w').write('r')\nos.symlink('real', 'inside')",
@@ -75,7 +173,7 @@ PROGRAMS = (
     ),
     _p(
         "deep",
-        "import os\nfor _ in range(200):\n    os.mkdir('d')\n    os.chdir('d')\nresult = 1",
+        "import os\ntry:\n    for _ in range(1000):\n        os.mkdir('d')\n        os.chdir('d')\nexcept OSError:\n    pass\nresult = 1",
         "A very deep folder does no harm.",
         value=1,
     ),
@@ -94,7 +192,7 @@ PROGRAMS = (
         "    open(os.path.join(b'.', name), 'w').close()\nopen('plain', 'w').write('p')\nresult = 1",
         "Odd names do no harm, and ordinary files beside them come out.",
         value=1,
-        also=_at_least("plain", b"p"),
+        also=_came_out({"plain": b"p", "-rf": b"", " ": b"", "\U0001f600": b""}),
     ),
     _p(
         "unreadable",
