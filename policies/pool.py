@@ -5,20 +5,18 @@ import contextlib
 import json
 import os
 import shutil
-import struct
 import sys
 from asyncio.subprocess import PIPE, Process
 from typing import Any
 
+from host.shut_in import BOOT, LENGTH
 from policies.bash import with_second_opinion
 from policies.facts import Facts, TooComplexError
 
 __all__ = ["ParsingPool"]
 
 _START_S = 30.0
-_LENGTH = struct.Struct(">I")
-_BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); import policies.worker as worker; "
-"""An interpreter without site and without the environment finds its modules where this one does."""
+_BOOT = BOOT + "import policies.worker as worker; "
 
 
 class ParsingPool:
@@ -104,7 +102,7 @@ async def _ask(worker: Process, code: str, deadline_s: float) -> dict[str, Any]:
     if worker.stdin is None:
         raise BrokenPipeError("the worker has no pipes")
     for part in (json.dumps([deadline_s]).encode(), code.encode("utf-8", "surrogatepass")):
-        worker.stdin.write(_LENGTH.pack(len(part)))
+        worker.stdin.write(LENGTH.pack(len(part)))
         worker.stdin.write(part)
     await worker.stdin.drain()
     answer: dict[str, Any] = json.loads(await _frame(worker))
@@ -114,7 +112,7 @@ async def _ask(worker: Process, code: str, deadline_s: float) -> dict[str, Any]:
 async def _frame(worker: Process) -> bytes:
     if worker.stdout is None:
         raise BrokenPipeError("the worker has no pipes")
-    (length,) = _LENGTH.unpack(await worker.stdout.readexactly(_LENGTH.size))
+    (length,) = LENGTH.unpack(await worker.stdout.readexactly(LENGTH.size))
     return await worker.stdout.readexactly(length)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from adapters.guest.contract import Launch, Missing, Runtime
-from adapters.guest.javascript.shape import command_shape, shape
+from adapters.guest.javascript.reader import ShapeReader
 from adapters.guest.linked import libraries
 from adapters.guest.protocol import VERSION, pack
 from host.models import ExecutionRequest
@@ -34,6 +34,7 @@ _SPARE_THREADS = 24
 """V8 and tokio start 5 threads on 2 cores and one more for each core up to a bound; blocking work adds some."""
 _SPARE_MEMORY_MB = 96
 """Deno's own: 28 MiB resident after start, 50 with the node modules, and what V8 keeps beside live objects."""
+_READER = ShapeReader()
 
 
 class JavaScriptGuest:
@@ -50,14 +51,14 @@ class JavaScriptGuest:
             said = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=30, check=True).stdout
         except (OSError, subprocess.SubprocessError) as error:
             return Missing(f"{program} does not run: {error}", "pip install --force-reinstall deno")
-        shape("", self.language)  # the first parse loads the grammar, and the first run shall not wait for it
+        _READER.read("", self.language)  # this starts the worker, and the first run shall not wait for it
         version = said.split()[1] if said.startswith("deno ") else said.strip()
         trees = {program: _DENO, Path(__file__).parent: _FOLDER, **libraries(program)}
         return Runtime(self.language, version, program, trees)
 
     def launch(self, request: ExecutionRequest, policy: Policy, runtime: Runtime) -> Launch:
         """Start ``request`` in deno."""
-        frame = self._frame(request, policy, shape(request.code, self.language))
+        frame = self._frame(request, policy, _READER.read(request.code, self.language))
         return dataclasses.replace(self._start(policy, "guest.mjs"), frame=frame)
 
     def open(self, policy: Policy, runtime: Runtime) -> Launch:
@@ -66,7 +67,7 @@ class JavaScriptGuest:
 
     def frame(self, request: ExecutionRequest, policy: Policy) -> bytes:
         """One command of a session."""
-        return self._frame(request, policy, command_shape(request.code, self.language))
+        return self._frame(request, policy, _READER.read(request.code, self.language, is_command=True))
 
     def _start(self, policy: Policy, file: str, *more: str, arguments: tuple[str, ...] = ()) -> Launch:
         """All but the frame.

@@ -15,6 +15,7 @@ from typing import Any
 import tree_sitter
 
 from adapters.guest.javascript.commands import Command
+from adapters.guest.javascript.facts import UNKNOWN
 from adapters.guest.javascript.syntax import KEY, Positions, error_place, last_expression, parsed, unquoted, visit
 
 __all__ = ["LAST", "WORK_FOLDER", "command_shape", "shape"]
@@ -29,7 +30,6 @@ _MAX_BYTES = 128 * 1024
 """Longer code is not parsed here; then the guest finds out by trying."""
 
 _MAX_SECONDS = 0.2
-_UNKNOWN: dict[str, Any] = {"mode": "", "value": True, "edits": [], "imports": [], "error": None}
 _NAMES = (b"await", b"import", b"export")
 
 _BUILTINS = frozenset(
@@ -61,7 +61,7 @@ def shape(code: str, language: str) -> dict[str, Any]:
         return _unknown(tree, where)
     found = _Found()
     if any(name in source for name in _NAMES) and not visit(tree, deadline, found.look):
-        return {**_UNKNOWN}
+        return {**UNKNOWN}
     return _told(found, tree.root_node, where, language)
 
 
@@ -80,11 +80,11 @@ def command_shape(code: str, language: str) -> dict[str, Any]:
         return _unknown(tree, where)
     command = Command(where)
     if any(name in source for name in (*_NAMES, b"result")) and not visit(tree, deadline, command.look):
-        return {**_UNKNOWN}
+        return {**UNKNOWN}
     last = last_expression(tree.root_node)
     edits = command.edits + _handed_over(last, where)
     imports = [[unquoted(node), *where.point(node)] for node in command.modules]
-    return {**_UNKNOWN, "mode": "command", "value": last is not None, "edits": _in_order(edits), "imports": imports}
+    return {**UNKNOWN, "mode": "command", "value": last is not None, "edits": _in_order(edits), "imports": imports}
 
 
 def _tree(source: bytes, language: str, deadline: float) -> tree_sitter.Tree | None:
@@ -92,7 +92,7 @@ def _tree(source: bytes, language: str, deadline: float) -> tree_sitter.Tree | N
 
 
 def _unknown(tree: tree_sitter.Tree | None, where: Positions) -> dict[str, Any]:
-    return {**_UNKNOWN, "error": None if tree is None else error_place(tree.root_node, where)}
+    return {**UNKNOWN, "error": None if tree is None else error_place(tree.root_node, where)}
 
 
 def _handed_over(last: tree_sitter.Node | None, where: Positions) -> list[list[Any]]:

@@ -54,10 +54,6 @@ class Positions:
         return row + 1, self.units(node.start_byte, node.start_byte - column) + 1
 
 
-# These parsers are C and run in this process. What reaches them through the host has been parsed before, whole and with
-# the same grammars, by validation's worker: code that crashes a grammar crashes that worker, and is denied there.
-
-
 @cache
 def _parser(language: str) -> tree_sitter.Parser:
     module = tree_sitter_typescript.language_typescript if language == "typescript" else tree_sitter_javascript.language
