@@ -340,6 +340,6 @@ def test_commands_give_what_one_program_of_them_gives(bare_session):
         last = [several(command) for command in commands][-1]
         joined = whole("\n".join([first, *commands]))
         if joined.exit_code == 0:
-            assert (joined.value, whole("[a, b, c]").value) == (last.value, several("[a, b, c]").value)
+            assert (joined.wire, whole("[a, b, c]").wire) == (last.wire, several("[a, b, c]").wire)
 
     check()
