@@ -24,7 +24,8 @@ __all__ = ["InPlace"]
 
 _LONGEST_ROW_BYTES = 16_384
 _SLOW_S = 0.005
-"""A disk that takes longer is left to the thread for a while."""
+_SLOW_IN_A_ROW = 3
+"""So many slow writes are the disk's doing; a single one has only lost the processor. Then the thread takes over."""
 _REST_S = 1.0
 _FEW = 2
 """Executions under way at which a row is not worth a turn of the loop, to wait for others."""
@@ -59,6 +60,7 @@ class InPlace:
         self._waiting: list[_Waiting] = []
         self._since_checkpoint = 0
         self._resting_until = 0.0
+        self._slow = 0
 
     def open(self) -> None:
         """Open the connection where there is none. Where that fails, the thread does all the work, and explains."""
@@ -142,13 +144,17 @@ class InPlace:
         except Exception as error:  # noqa: BLE001 - the thread tries it again, and explains what fails there too
             self._undo(connection, error)
             return [None] * len(writes)
-        ended = time.monotonic()
-        self._resting_until = ended + _REST_S if ended - begun > _SLOW_S else 0.0
+        self._note_duration(begun, time.monotonic())
         self._since_checkpoint += len(writes)
         if self._since_checkpoint >= _ROWS_TO_CHECKPOINT:
             self._since_checkpoint = 0
             self._writer.checkpoint()
         return values
+
+    def _note_duration(self, begun: float, ended: float) -> None:
+        self._slow = self._slow + 1 if ended - begun > _SLOW_S else 0
+        if self._slow >= _SLOW_IN_A_ROW:
+            self._slow, self._resting_until = 0, ended + _REST_S
 
     def _undo(self, connection: sqlite3.Connection, error: Exception) -> None:
         """End the transaction. Only a lock that another holds leaves the connection as good as it was."""

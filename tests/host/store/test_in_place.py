@@ -122,6 +122,17 @@ async def test_a_lost_connection_is_made_anew(store, policy, request_of):
     at_once(store.begin(request_of(), policy, owner="me"))
 
 
+async def test_a_slow_disk_is_left_to_the_thread(store, policy, request_of, monkeypatch):
+    """Where writes in place take long again and again, the loop writes no more for a while."""
+    monkeypatch.setattr("host.store.in_place._SLOW_S", -1.0)
+    for _ in range(3):
+        at_once(store.begin(request_of(), policy, owner="me"))
+    begin = asyncio.ensure_future(store.begin(request_of(), policy, owner="me"))
+    await asyncio.sleep(0)
+    assert not begin.done()
+    await begin
+
+
 async def test_after_the_end_nothing_is_written(store, policy, request_of):
     """A store that was closed refuses a row."""
     await store.aclose()
