@@ -1,15 +1,12 @@
 """The path of one request, once and in this order: policy, validation, choice, intent, run, record, observers."""
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from host.errors import (
-    AdapterError,
     DuplicateExecution,
     NothingCanServe,
     NotSupportedYet,
@@ -17,71 +14,23 @@ from host.errors import (
     UnknownPolicy,
     WidenedLimits,
 )
-from host.events import get_logger
 from host.interface import Adapter, CheckResult, Emit
 from host.models import ExecutionRequest, ExecutionResult, Explanation, Risk, Severity, Status, Verdict
-from host.outcomes import Recorder, blank, cut_off, denial, judged, normalised, sealed
+from host.outcomes import Recorder, blank, denial, judged, normalised, sealed
 from host.plugins import Plugins
 from host.policy import Policy
 from host.registry import Choice, Registry
-from host.sessions import Command, Sessions
+from host.running import Running, outcome, stopped
+from host.sessions import Sessions
 from host.switchboard import Switchboard
 
 if TYPE_CHECKING:
     from host.store.interface import Store
     from host.streams import Stream
 
-__all__ = ["Dispatcher", "Running"]
-
-_BACKSTOP_MS = 5000
-"""How long past its policy's time an adapter may take to report; then the host itself ends the run."""
+__all__ = ["Dispatcher"]
 
 _GONE_BEFORE = "The caller went away before the program started."
-_BY_ADAPTERS = frozenset(Status) - {Status.DENIED, Status.INTERRUPTED}
-
-_log = get_logger("understudy.dispatch")
-
-
-@dataclass(slots=True)
-class Running:
-    """A request from its acceptance to its record.
-
-    Attributes:
-        request: with its language's proper name.
-        policy: the one that applies.
-        adapter: which one runs it; None until the intent is written.
-        recorder: what came out until now; None until then too.
-        task: the adapter's own; None until it is called.
-        cancelled_because: why somebody wants it stopped.
-        command: its way through its session; None where it is of none.
-        stream: who is told of what happens; None where nobody is.
-        result: the recorded one.
-        done: set when it has its record, or is known to get none.
-    """
-
-    request: ExecutionRequest
-    policy: Policy
-    adapter: str | None = None
-    recorder: Recorder | None = None
-    task: "asyncio.Task[ExecutionResult] | None" = None
-    cancelled_because: str | None = None
-    command: Command | None = None
-    stream: "Stream | None" = None
-    result: ExecutionResult | None = None
-    done: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def begin(self, adapter: str, recorder: Recorder) -> None:
-        """The intent is written; the adapter is about to be called."""
-        self.adapter, self.recorder = adapter, recorder
-        if self.stream is not None:
-            self.tell(self.stream)
-
-    def tell(self, stream: "Stream") -> None:
-        """Let a stream know of what happens, and of what has happened already."""
-        self.stream = stream
-        if self.adapter is not None and self.recorder is not None:
-            stream.start(self.request, self.policy, self.adapter)
-            self.recorder.also(stream.take)
 
 
 class Dispatcher:
@@ -271,14 +220,14 @@ class Dispatcher:
         running.begin(adapter.name, recorder)
         self._plugins.observe("execution_started", request=request, policy=policy, adapter=adapter.name)
         run = adapter.execute if running.command is None else running.command.run
-        running.task = asyncio.ensure_future(run(request, policy, recorder))
+        running.task = asyncio.create_task(run(request, policy, recorder))
         clock = time.perf_counter()
         try:
-            result = await self._outcome(running, policy, recorder)
+            result = await outcome(running, policy, recorder)
         except asyncio.CancelledError as error:  # the caller's own task: stop the run and record, then let it go
             interrupted = error
             reason = "The caller went away before the program ended."
-            result = await self._stopped(running, policy, recorder, reason)
+            result = await stopped(running, policy, recorder, reason)
         if result.usage.wall_ms is None:
             usage = result.usage.model_copy(update={"wall_ms": (time.perf_counter() - clock) * 1000})
             result = result.model_copy(update={"usage": usage})
@@ -304,47 +253,6 @@ class Dispatcher:
         if interrupted is not None:
             raise interrupted
         return final
-
-    async def _outcome(self, running: Running, policy: Policy, recorder: Recorder) -> ExecutionResult:
-        """What the adapter reports, or what the host makes of its silence or failure."""
-        request, task = running.request, running.task
-        assert task is not None  # noqa: S101 - the caller has just made it
-        backstop = (policy.max_execution_time + _BACKSTOP_MS) / 1000
-        await asyncio.wait((task,), timeout=backstop)
-        if not task.done():
-            reason = f"The program used up its {policy.max_execution_time} ms, and the host had to end it."
-            return await self._stopped(running, policy, recorder, reason, Status.TIMED_OUT)
-        if task.cancelled():
-            reason = running.cancelled_because or "The run was cancelled."
-            return cut_off(request, policy, recorder, Status.CANCELLED, reason)
-        error = task.exception()
-        if error is None:
-            result = task.result()
-            if isinstance(result, ExecutionResult) and result.status in _BY_ADAPTERS:
-                return result
-            error = TypeError(f"it answered with {type(result).__name__} {getattr(result, 'status', '')}".rstrip())
-        if isinstance(error, AdapterError):
-            status = Status.INTERRUPTED if error.lost else Status.ADAPTER_FAILED
-            return cut_off(request, policy, recorder, status, str(error), may_have_started=error.may_have_started)
-        _log.error("adapter_raised", adapter=running.adapter, execution=request.id, exc_info=error)
-        reason = f"Adapter {running.adapter} failed: {type(error).__name__}: {error}"
-        return cut_off(request, policy, recorder, Status.ADAPTER_FAILED, reason)
-
-    async def _stopped(
-        self, running: Running, policy: Policy, recorder: Recorder, reason: str, status: Status = Status.CANCELLED
-    ) -> ExecutionResult:
-        """End a run and wait until the adapter says that it is dead."""
-        task = running.task
-        assert task is not None  # noqa: S101 - it is stopped because it runs
-        task.cancel()
-        while not task.done():
-            with contextlib.suppress(asyncio.CancelledError):  # cancelled again while the wall comes down: still wait
-                await asyncio.wait((task,))
-        if not task.cancelled() and task.exception() is None:
-            result = task.result()
-            if isinstance(result, ExecutionResult) and result.status in _BY_ADAPTERS:
-                return result  # it ended by itself just before it was stopped
-        return cut_off(running.request, policy, recorder, status, reason)
 
     def _unserved(self, request: ExecutionRequest, policy: Policy, choice: Choice) -> ExecutionResult:
         """The result where no adapter may serve.

@@ -258,7 +258,7 @@ async def test_a_caller_that_is_cancelled_leaves_a_record(dispatcher):
 
 async def test_the_host_ends_an_adapter_that_does_not_hold_its_deadline(dispatcher, monkeypatch):
     """Past policy time and the backstop the host ends the run itself: timed_out, partial output kept."""
-    monkeypatch.setattr("host.dispatch._BACKSTOP_MS", -990)
+    monkeypatch.setattr("host.running._BACKSTOP_MS", -990)
     began, stopped = asyncio.Event(), asyncio.Event()
     host = dispatcher(Scripted(hanging(began, stopped)))
     result = await host.execute(ExecutionRequest(code="1"), discard)
