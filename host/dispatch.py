@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from host.errors import (
     DuplicateExecution,
+    HostBusy,
     NothingCanServe,
     NotSupportedYet,
     UnknownLanguage,
@@ -150,6 +151,9 @@ class Dispatcher:
         if verdict.error is not None or verdict.verdict == "denied":
             return await self._without_running(running, policy, started_at, judged(request, policy, verdict))
         choice = self._registry.choose(request, policy, self._switchboard.lanes, self._checks)
+        if choice.busy and (choice.adapter is None or not choice.adapter.capabilities().runs_code):
+            reasons = " ".join(each.reason for each in choice.explain)
+            raise HostBusy(f"the host is busy: {reasons}", remedy="Send the request again in a moment.")
         if choice.adapter is None:
             result = self._unserved(request, policy, choice)
             return await self._without_running(running, policy, started_at, result)

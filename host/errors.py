@@ -21,6 +21,7 @@
     - SequenceAhead
     - NotSupportedYet
   x NothingCanServe              no adapter may run it and the placeholder is switched off
+  x HostBusy                     so many programs wait for their turn that no more are let in
   x HostClosing                  the host is shutting down
   x ConfigurationError           a setting or policy file is wrong; the host does not start
   x PluginError                  a required plugin is missing or broken; the host does not start
@@ -35,6 +36,7 @@ __all__ = [
     "ConfigurationError",
     "DuplicateExecution",
     "DuplicateSession",
+    "HostBusy",
     "HostClosing",
     "InvalidRequest",
     "NotSupportedYet",
@@ -226,6 +228,14 @@ class NothingCanServe(UnderstudyError):
     type = "nothing-can-serve"
     status = 503
     title = "No adapter may serve this request now"
+
+
+class HostBusy(UnderstudyError):
+    """So many programs wait for their turn that no more are let in. Nothing was run or recorded."""
+
+    type = "busy"
+    status = 503
+    title = "Too many programs wait for their turn"
 
 
 class HostClosing(UnderstudyError):

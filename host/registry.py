@@ -18,12 +18,14 @@ __all__ = ["Choice", "Registry"]
 class Choice:
     """The adapter that serves, or None; and for every adapter why it was or was not chosen.
 
-    ``declined`` is true where an adapter that runs code is ready but policy, language or the adapter itself said no.
+    ``declined`` is true where an adapter that runs code is ready but policy, language or the adapter itself said no;
+    ``busy`` where one would have served it but for the many that wait already (its refusal's rule is ``busy``).
     """
 
     adapter: Adapter | None
     explain: tuple[Explanation, ...]
     declined: bool = False
+    busy: bool = False
 
 
 class Registry:
@@ -90,7 +92,7 @@ class Registry:
             return self._named(request, policy, checks)
         explain: list[Explanation] = []
         chosen: Adapter | None = None
-        declined = False
+        declined = busy = False
         for lane in lanes:
             adapter = self._adapters[lane.adapter]
             if chosen is not None:
@@ -104,10 +106,11 @@ class Registry:
                 explain.append(_yes(adapter.name, runs_code=adapter.capabilities().runs_code, first=not explain))
             else:
                 declined = declined or adapter.capabilities().runs_code
+                busy = busy or refusal.rule == "busy"
                 explain.append(_no(adapter.name, refusal.reason, refusal.remedy))
         serving = {lane.adapter for lane in lanes}
         explain.extend(self._out_of_service(name, checks) for name in self.names() if name not in serving)
-        return Choice(chosen, tuple(explain), declined)
+        return Choice(chosen, tuple(explain), declined, busy)
 
     def _named(self, request: ExecutionRequest, policy: Policy, checks: Mapping[str, CheckResult]) -> Choice:
         name = request.adapter or ""
@@ -119,7 +122,8 @@ class Registry:
             return Choice(None, (self._out_of_service(name, checks),))
         refusal = self.refusal(adapter, request, policy)
         if refusal is not None:
-            return Choice(None, (_no(name, refusal.reason, refusal.remedy),), declined=True)
+            explain = (_no(name, refusal.reason, refusal.remedy),)
+            return Choice(None, explain, declined=True, busy=refusal.rule == "busy")
         reason = "The request names it." if request.session is None else "It keeps the session."
         return Choice(
             adapter,

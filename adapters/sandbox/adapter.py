@@ -13,6 +13,7 @@ from adapters.sandbox import checks
 from adapters.sandbox.cgroups import owner_tag
 from adapters.sandbox.engine import Engine
 from adapters.sandbox.machine import Machine, SandboxSettings, survey
+from adapters.sandbox.recipes import NoForm
 from adapters.sandbox.refusals import refuse
 from adapters.sandbox.run import Ended
 from adapters.sandbox.sessions import LiveSession
@@ -126,7 +127,7 @@ class SandboxAdapter:
         """Decline what this wall cannot do."""
         if request.language not in self._runtimes:
             return self._without(request.language)
-        if self._engine is not None and self._engine.slots.full:
+        if self._engine is not None and self._engine.slots.full and request.session is None:
             return Refusal(
                 rule="busy",
                 reason=f"{self._engine.slots.waiting} programs wait for their turn, and no more are let in",
@@ -150,7 +151,7 @@ class SandboxAdapter:
             raise AdapterError(missing.reason, remedy=missing.remedy, may_have_started=False)
         try:
             ended = await self._engine.run(request, policy, emit, ahead=ahead)
-        except ValueError as error:
+        except NoForm as error:
             return self._result(request, policy, Status.FAILED, str(error))
         if ended.trouble:
             raise AdapterError(f"the wall could not be set up: {ended.trouble}", may_have_started=False)
@@ -175,7 +176,7 @@ class SandboxAdapter:
             raise SessionLost("its interpreter has ended", remedy="Open a new session; its variables are gone.")
         try:
             frame = self._engine.recipes.frame(request, policy)
-        except ValueError as error:
+        except NoForm as error:
             return self._result(request, policy, Status.FAILED, str(error))
         async with self._engine.slots:
             command = asyncio.ensure_future(live.run(frame, policy, emit))

@@ -173,6 +173,10 @@ class Outlet(Pipe):
         self._pass_on(self._decoder.decode(data))
 
     def at_end(self) -> None:
+        """Nothing more comes."""
+        self.finish()
+
+    def finish(self) -> None:
         """A character that the program cut short shows as U+FFFD; one that the limit cut does not show."""
         if not self._budget.exceeded:
             self._pass_on(self._decoder.decode(b"", final=True))

@@ -22,6 +22,7 @@ from adapters.sandbox.wall import UserIds, Wall
 from adapters.sandbox.warm import Warmth
 from adapters.sandbox.warm_run import WarmRun
 from host.errors import AdapterError
+from host.events import get_logger
 from host.interface import Emit
 from host.models import ExecutionRequest
 from host.policy import Policy
@@ -29,6 +30,10 @@ from host.policy import Policy
 __all__ = ["Engine"]
 
 _MIB = 1 << 20
+_TRIES = 3
+"""How many sandboxes that turn out not to work may be thrown away for one run, before it gets one of its own."""
+
+_log = get_logger("understudy.sandbox")
 
 
 class Engine:
@@ -90,7 +95,7 @@ class Engine:
             ahead: whether more like it are to be expected, so that sandboxes are kept ready for them.
 
         Raises:
-            ValueError: the inputs have no form in its language; the message is for the caller.
+            NoForm: the inputs have no form in its language.
             AdapterError: the wall failed.
         """
         recipe, launch = await self.recipes.of(request, policy)
@@ -139,13 +144,19 @@ class Engine:
     async def _warm(self, recipe: Recipe, job: Job, emit: Emit) -> Ended:
         """Run it in a sandbox that is ready, or that is made on the spot; while there is no nursery, in a cold one."""
         pool = self.warmth.pool(recipe.scene, recipe.mould)
-        ready = pool.take()
-        if ready is None:
-            return await self._cold(recipe, job, emit)
-        try:
-            return await self._through(WarmRun(job, emit, self.taps, *ready))
-        finally:
-            pool.refill()
+        for _ in range(_TRIES):
+            ready = pool.take()
+            if ready is None:
+                break
+            try:
+                return await self._through(WarmRun(job, emit, self.taps, *ready))
+            except AdapterError as error:
+                if error.may_have_started or not error.retryable:
+                    raise
+                _log.warning("sandbox_not_ready", reason=error.message)
+            finally:
+                pool.refill()
+        return await self._cold(recipe, job, emit)
 
     async def _on_the_spot(self, recipe: Recipe, job: Job, emit: Emit, *, ahead: bool) -> Ended:
         """Run it in a sandbox that is forked for it: it has to see its files first, or none like it will follow."""

@@ -8,6 +8,7 @@ import itertools
 import marshal
 import os
 import re
+import select
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -59,6 +60,8 @@ class Spare:
         stdout, stderr, report: reading ends of what the program writes.
         ended: settled when the program has ended; the sandbox is held, or soon dead.
         dead: settled when every process in it is dead: how the program ended, or None where nobody saw it.
+        held: whether it stays when its program has ended, for its files to be taken.
+        in_use: whether it has been handed out; one that ends before that is buried at once.
         cpu_before_us: CPU time that it took to get ready.
         trouble: why it could not be made, or "".
     """
@@ -70,10 +73,12 @@ class Spare:
         "_loop",
         "_nursery",
         "_program",
+        "_there",
         "cpu_before_us",
         "dead",
         "ended",
         "held",
+        "in_use",
         "line",
         "number",
         "report",
@@ -88,7 +93,8 @@ class Spare:
         self._is_ready = False
         self._first = self._program = -1
         self.number = number
-        self.held = False
+        self.held = self.in_use = False
+        self._there: asyncio.Future[None] | None = None
         self.cpu_before_us = 0
         self.trouble = ""
         self.ended: asyncio.Future[None] = loop.create_future()
@@ -109,6 +115,8 @@ class Spare:
     def take(self, first: int, program: int) -> None:
         """Its processes are there; these are handles of them."""
         self._first, self._program = first, program
+        if self._there is not None:
+            _settle(self._there, None)
 
     async def ready(self) -> None:
         """Wait until it can take its job.
@@ -118,6 +126,7 @@ class Spare:
         """
         if self._is_ready:
             return
+        self.in_use = True
         try:
             said = self.line.recv(_LINE_BYTES)
         except BlockingIOError:
@@ -132,6 +141,9 @@ class Spare:
                 may_have_started=False,
             )
         self.cpu_before_us = int(said[_HEAD_BYTES:])
+        if self._program < 0:  # the process was quicker than the word of it
+            self._there = self._loop.create_future()
+            await asyncio.wait((self._there, self.dead), return_when=asyncio.FIRST_COMPLETED)
 
     async def _hear(self) -> bytes:
         hearing = asyncio.ensure_future(self._loop.sock_recv(self.line, _LINE_BYTES))
@@ -142,6 +154,20 @@ class Spare:
         with contextlib.suppress(BlockingIOError):
             return self.line.recv(_LINE_BYTES)
         return b""
+
+    def check(self) -> None:
+        """Look whether it still lives, before it gets its job.
+
+        Raises:
+            AdapterError: it died while it waited.
+        """
+        lives = self._program >= 0
+        if lives:
+            waiting = select.poll()
+            waiting.register(self._program, select.POLLIN)
+            lives = not waiting.poll(0)
+        if not lives:
+            raise AdapterError("a sandbox died while it waited", retryable=True, may_have_started=False)
 
     def pids(self) -> tuple[int, int]:
         """The first process and the program as this host sees them; 0 for one that is dead."""
@@ -168,6 +194,12 @@ class Spare:
                 signal.pidfd_send_signal(self._first, signal.SIGKILL)
         else:
             self._nursery.order(b"B", self)
+
+    def interrupt(self) -> None:
+        """What Ctrl-C does, to the program alone."""
+        if self._program >= 0:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._program, signal.SIGINT)
 
     def kill_program(self) -> None:
         """Kill the program alone; what else it started is killed when the files are taken."""
@@ -379,6 +411,8 @@ class Nursery:
             spare.take(*descriptors)
         elif letter == b"E":
             _settle(spare.ended, None)
+            if not spare.in_use:
+                spare.kill()
         elif letter == b"D":
             status, cpu_us, peak_kib = (
                 int.from_bytes(message[place : place + 8], "big", signed=True) for place in (9, 17, 25)

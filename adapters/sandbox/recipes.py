@@ -15,9 +15,13 @@ from host.errors import AdapterError
 from host.models import ExecutionRequest
 from host.policy import FileSystemAccess, Policy
 
-__all__ = ["Recipe", "Recipes"]
+__all__ = ["NoForm", "Recipe", "Recipes"]
 
 _KEPT = 256
+
+
+class NoForm(Exception):
+    """The inputs have no form in the language. The message is for the caller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +57,13 @@ class Recipes:
         """The recipe for a request, and how its guest is started.
 
         Raises:
-            ValueError: the inputs have no form in this language; the message is for the caller.
+            NoForm: the inputs have no form in this language.
             AdapterError: what is to be shown inside cannot be prepared.
         """
-        launch = self._guests[request.language].launch(request, policy, self._runtimes[request.language])
+        try:
+            launch = self._guests[request.language].launch(request, policy, self._runtimes[request.language])
+        except ValueError as error:
+            raise NoForm(str(error)) from error
         late = bool(request.files) and (
             not launch.in_process or policy.file_system_access is not FileSystemAccess.SANDBOXED
         )
@@ -73,12 +80,15 @@ class Recipes:
         """The frame of one command of a session.
 
         Raises:
-            ValueError: the inputs have no form in this language; the message is for the caller.
+            NoForm: the inputs have no form in this language.
         """
         guest = self._guests[request.language]
         if not isinstance(guest, SessionGuest):
             raise AdapterError(f"{request.language} keeps no sessions", may_have_started=False)
-        return guest.frame(request, policy)
+        try:
+            return guest.frame(request, policy)
+        except ValueError as error:
+            raise NoForm(str(error)) from error
 
     @property
     def session_languages(self) -> tuple[str, ...]:

@@ -18,6 +18,8 @@ from host.policy import Policy
 __all__ = ["LiveSession"]
 
 _SHORT_S = 0.008
+_GRACE_S = 0.05
+"""How long a command may take to give way when it is interrupted, before its interpreter is killed."""
 
 
 class LiveSession:
@@ -54,10 +56,23 @@ class LiveSession:
         return not (self._closed or self._spare.ended.done())
 
     def stop(self, cause: Cause) -> None:
-        """End the command that runs, and with it the interpreter. The first cause counts."""
-        if self._cause is None:
-            self._cause = cause
-        self._spare.kill()
+        """End the command that runs. The first cause counts.
+
+        One that ran out of time, or that nobody wants any more, is interrupted first, and the session goes on if it
+        gives way; any other limit ends the interpreter.
+        """
+        if self._cause is not None:
+            return
+        self._cause = cause
+        if cause in (Cause.DEADLINE, Cause.CANCELLED):
+            self._spare.interrupt()
+            self._loop.call_later(_GRACE_S, self._kill_the_stubborn, self._done)
+        else:
+            self._spare.kill()
+
+    def _kill_the_stubborn(self, command: "asyncio.Future[GuestDone | None] | None") -> None:
+        if command is not None and not command.done():
+            self._spare.kill()
 
     async def run(self, frame: bytes, policy: Policy, emit: Emit) -> Ended:
         """Run one command.
@@ -76,6 +91,7 @@ class LiveSession:
         pipes = (self._stdout, self._stderr, self._report)
         for pipe in pipes:
             pipe.begin(budget, emit)
+        self._cause = None
         self._done = self._loop.create_future()
         before = self._spent()
         began = time.perf_counter()
@@ -95,6 +111,8 @@ class LiveSession:
         for pipe in pipes:
             pipe.drain()
             pipe.pause()
+        self._stdout.finish()
+        self._stderr.finish()
         ended = Ended(
             cause=self._cause,
             stdout=self._stdout.text,

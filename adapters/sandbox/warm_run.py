@@ -74,6 +74,7 @@ class WarmRun:
             try:
                 await spare.ready()
                 await self._account.take_in(spare)
+                spare.check()
             except AdapterError:
                 if self.cause is None:
                     raise
@@ -110,6 +111,7 @@ class WarmRun:
         wall_ms = (time.perf_counter() - self._began) * 1000
         for pipe in self._pipes:
             pipe.drain()
+            pipe.close()
         if figures is None:
             raise AdapterError("the sandbox was lost: the process that it was forked from ended", lost=True)
         ended = Ended(

@@ -9,6 +9,7 @@ from host.cli.terminal import complain, joined
 from host.errors import (
     AdapterError,
     ConfigurationError,
+    HostBusy,
     HostClosing,
     NothingCanServe,
     RequestError,
@@ -66,7 +67,7 @@ def exit_code_for_error(error: BaseException) -> int:
     """The exit code for what ended the command before it had a result."""
     if isinstance(error, RequestError | ConfigurationError | UsageError):
         return USAGE
-    if isinstance(error, NothingCanServe):
+    if isinstance(error, NothingCanServe | HostBusy):
         return 5
     if isinstance(error, AdapterError):
         return 6

@@ -27,11 +27,21 @@ class Stock:
     """
 
     def __init__(self, count):
+        self._count = count
+        self._places = list(range(count))
+        self._asked = []
+        self._line = None
+        self._begin()
+
+    def _begin(self):
+        """Fork the process that makes them: at first, and again if somebody kills it."""
+        if self._line is not None:
+            self._line.close()
         self._line, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
         if kernel.fork() == 0:
-            make_holders(theirs, count)
+            make_holders(theirs, self._count)
         theirs.close()
-        self._places = list(range(count))
+        self._places += self._asked
         self._asked = []
 
     def take(self):
@@ -40,22 +50,36 @@ class Stock:
         Raises:
             OSError: there can be no more, or the kernel refuses.
         """
-        self.refill()
-        if not self._asked:
-            raise OSError("there are too many sandboxes")
+        said, ancillary = self._next()
+        if not said:
+            self._begin()
+            said, ancillary = self._next()
         place = self._asked.pop(0)
-        said, ancillary, _, _ = self._line.recvmsg(1000, 64)
         if not ancillary:
             self.give_back(place)
             raise OSError(said.decode("utf-8", "replace") or "the process that makes holders is gone")
         return place, int.from_bytes(ancillary[0][2][:DESCRIPTOR_BYTES], sys.byteorder)
+
+    def _next(self):
+        """The next answer; empty where nobody answers any more."""
+        self.refill()
+        if not self._asked:
+            raise OSError("there are too many sandboxes")
+        try:
+            said, ancillary, _, _ = self._line.recvmsg(1000, 64)
+        except ConnectionError:
+            return b"", ()
+        return said, ancillary
 
     def refill(self):
         """Have as many made as are missing."""
         while self._places and len(self._asked) < AHEAD:
             place = self._places.pop()
             self._asked.append(place)
-            self._line.send(place.to_bytes(2, "big"))
+            try:
+                self._line.send(place.to_bytes(2, "big"))
+            except ConnectionError:  # whoever reads the answer learns of it
+                return
 
     def give_back(self, place):
         """The holder there is dead."""
