@@ -34,6 +34,7 @@ HTTP = "ours, warm (HTTP)"
 COLD = "ours, cold (Python API)"
 BARE_DENO = "deno run, a bare process"
 JAVASCRIPT = "ours, JavaScript warm"
+_WITH_FOLDER = "ours, warm, with a work folder (Python API)"
 _MONTY = "monty, a Python subset (Python API)"
 _BY_HAND = "bubblewrap by hand, CPython"
 _COLD_JAVASCRIPT = "ours, JavaScript cold"
@@ -57,6 +58,7 @@ async def line_up(bench: Bench, stack: AsyncExitStack) -> list[Contender]:
         Contender(WARM, functools.partial(run_in, bench.warm)),
         Contender(HTTP, functools.partial(_over_http, stack.enter_context(Connection(bench.service.port, "python")))),
         Contender(PLAIN, functools.partial(process, python, *_NO_SITE)),
+        Contender(_WITH_FOLDER, functools.partial(run_in, bench.warm, policy="standard")),
         Contender(COLD, functools.partial(run_in, bench.cold), every=2),
     ]
     if (wall := program("bwrap")) is None:

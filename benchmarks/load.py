@@ -75,7 +75,7 @@ def _length(head: bytes) -> int:
 
 
 def _request(language: str) -> bytes:
-    body = json.dumps({"code": "1 + 1", "language": language, "policy": "standard", "adapter": "sandbox"}).encode()
+    body = json.dumps({"code": "1 + 1", "language": language, "policy": "strict", "adapter": "sandbox"}).encode()
     lines = (
         "POST /v1/executions HTTP/1.1",
         "Host: 127.0.0.1",
