@@ -19,7 +19,7 @@ __all__ = ["MAX_CODE_BYTES", "parse", "screen"]
 MAX_CODE_BYTES = 16_384
 """Longer code is not parsed in the host's process."""
 
-_BUILTIN_NAMES = frozenset(dir(builtins)) - {"__name__"}
+_BUILTIN_NAMES = frozenset(dir(builtins)) - {"__name__"} | {"display"}  # the guest's own; monty shows nothing
 _OPERATORS = (ast.operator, ast.unaryop, ast.boolop, ast.cmpop, ast.expr_context)
 _HELPERS = (ast.arguments, ast.arg, ast.keyword, ast.alias, ast.comprehension, ast.ExceptHandler, ast.Module)
 

@@ -1,7 +1,7 @@
 """The programs of the conformance suite, as data."""
 
 from host.testing.program import Program
-from host.testing.programs import bash, elixir, files, javascript, python, sql, values
+from host.testing.programs import bash, displays, elixir, files, javascript, python, sql, values
 from host.testing.programs.pairs import PAIRS, Pair
 
 __all__ = ["PAIRS", "PROGRAMS", "Pair", "programs_for"]
@@ -10,6 +10,7 @@ PROGRAMS: tuple[Program, ...] = (
     *values.PROGRAMS,
     *python.PROGRAMS,
     *files.PROGRAMS,
+    *displays.PROGRAMS,
     *javascript.PROGRAMS,
     *bash.PROGRAMS,
     *sql.PROGRAMS,

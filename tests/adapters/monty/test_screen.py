@@ -24,6 +24,7 @@ ACCEPTED = [
 ]
 
 DECLINED = {
+    "x = 1\ndisplay(x)": (2, "display"),
     "x = 1\nclass A: pass": (2, "class"),
     "def f():\n    yield 1": (2, "yield"),
     "x = {}\ndel x": (2, "del"),
