@@ -219,3 +219,21 @@ def test_a_table_is_not_shown_twice(capsys):
     table = Table(["n"], [[1], [2]])
     show_result(result_of(value=table, displays=(Display(data={TABLE: "{}", "text/plain": "n"}),)), None)
     assert capsys.readouterr().out.startswith("value  table  2 rows, shown above\n")
+
+
+def test_the_command_saves_and_draws_what_a_program_shows(understudy, sandbox, tmp_path):
+    """What a program shows behind the real wall is drawn, saved beside its files, and can be had again later."""
+    code = f"display({png()!r}, mime='image/png', title='Dot')\nopen('notes.txt', 'w').write('n')\ndisplay('seen')"
+    call = understudy(
+        "run", "-c", code, "--policy", "standard", "--pictures", "kitty", "--out", "out", "--id", "dot", **sandbox
+    )
+    assert call.code == 0, call.err
+    assert call.out.startswith(picture_text(picture(), "kitty", 80) + "\nseen\n")
+    assert "spoken   I have made two things for you to look at.\n" in call.out
+    assert 'display  picture "Dot": out/display-1.png\n' in call.out
+    saved = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    assert saved == {"display-1.png": png(), "display-2.txt": b"seen", "notes.txt": b"n"}
+    again = understudy("show", "dot", "--out", "again")
+    assert "--- display\nseen\n" in again.out
+    assert (tmp_path / "again" / "display-1.png").read_bytes() == png()
+    assert "Setting terminal.pictures = 'sixel'" in understudy("show", "dot", "--pictures", "sixel").err

@@ -1,7 +1,11 @@
 """What a Python program shows: the builtin display, and objects that know how to show themselves."""
 
+import sys
+
 import pytest
 
+from adapters.guest.python.host import request_frame
+from host.models import ExecutionRequest
 from host.policy import Policy
 from host.values import Image
 
@@ -172,3 +176,22 @@ def test_display_is_there_under_an_import_list(run_python):
 def test_a_name_of_the_programs_own_hides_display(run_python):
     """An input or variable called display is what the program means by it."""
     assert run_python("display + 1", {"display": 2}).value == 3
+
+
+def test_each_command_of_a_session_shows_its_own(open_live, python_guest, tmp_path):
+    """Displays come before their command is done; counts and limits begin anew with the next."""
+    live = open_live([sys.executable, "-I", "-S", "-u", str(python_guest / "python" / "main.py"), "session"], tmp_path)
+
+    def run(code):
+        policy = Policy(name="any", allowed_imports=None, max_output_bytes=10_000)
+        return live.command(request_frame(ExecutionRequest(code=code), policy))
+
+    def kinds(ended):
+        return [frame["kind"] for frame in ended.reports]
+
+    assert kinds(run("for n in range(100): display('x')")) == ["display"] * 100 + ["value"]
+    assert kinds(run("display('x' * 9000)")) == ["display", "value"]
+    assert kinds(run(SELF + "page = Rich()\npage")) == ["display", "value"]
+    assert kinds(run("display('y')\n1/0")) == ["display", "error"]
+    assert kinds(run("page")) == ["display", "value"]
+    assert kinds(run("result = page")) == ["value"]
