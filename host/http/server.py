@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import socket
 from collections.abc import Callable, Mapping
@@ -33,9 +34,18 @@ def serve(
     plugins: Mapping[str, object] | None = None,
     on_ready: Callable[[str], None] | None = None,
 ) -> None:
-    """``run`` in an event loop of its own: uvloop where it is there, which takes a fifth less time for a request."""
+    """``run`` as all that this process does: on uvloop where it is there, which takes a fifth less time for a request,
+    and without the pauses in which the collector looks once more at what was made for good at the start.
+    """
+
+    def ready(url: str) -> None:
+        gc.collect()
+        gc.freeze()
+        if on_ready is not None:
+            on_ready(url)
+
     with asyncio.Runner(loop_factory=_new_loop) as runner:
-        runner.run(run(settings, plugins=plugins, on_ready=on_ready))
+        runner.run(run(settings, plugins=plugins, on_ready=ready))
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
