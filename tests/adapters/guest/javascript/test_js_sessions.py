@@ -1,7 +1,6 @@
 """Sessions of the JavaScript guest: what a command declares stays, and nothing but the end ends them."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -283,10 +282,10 @@ def test_errors_in_typescript_point_at_the_callers_lines(ts, code, line, column)
     assert (ts(code).error["line"], ts(code).error["column"]) == (line, column)
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+@pytest.mark.needs("node")
 def test_the_session_runs_on_node(open_live, tmp_path):
     """The same guest files keep sessions on node, with the same reports."""
-    live = open_live([shutil.which("node") or "node", str(GUEST / "session.mjs")], tmp_path)
+    live = open_live(["node", str(GUEST / "session.mjs")], tmp_path)
 
     def run(code):
         request = {"v": 1, "code": code, "language": "javascript", "shape": command_shape(code, "javascript")}
