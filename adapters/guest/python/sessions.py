@@ -6,6 +6,7 @@ done. ``Session`` is a Python program that grows by commands.
 
 import _signal
 import os
+import sys
 
 from . import channels, outcome, protocol, tracebacks, values
 from .main import GUEST_FAILED, check
@@ -127,7 +128,7 @@ class Session(Program):
         import asyncio
 
         if self._loop is None or self._loop.is_closed():
-            self._loop = asyncio.new_event_loop()
+            self._loop = _new_loop(asyncio)
         asyncio.set_event_loop(self._loop)  # asyncio.run() of an earlier command has left none
         task = self._loop.create_task(coroutine)
         try:
@@ -232,6 +233,15 @@ class _Interrupts:
             except KeyboardInterrupt:  # too late: the command is over
                 pass
         self._handler = _signal.default_int_handler if handler is None else handler
+
+
+def _new_loop(asyncio):
+    if sys.version_info < (3, 10):  # there, what earlier commands made outside of a loop belongs to the one to come
+        try:
+            return asyncio.get_event_loop()
+        except RuntimeError:  # asyncio.run() has left none
+            pass
+    return asyncio.new_event_loop()
 
 
 def _future_flags():

@@ -103,7 +103,7 @@ def run_python(python_guest, tmp_path):
     def run(code: str, inputs: dict[str, Any] | None = None, policy: Policy = ANY_IMPORT, **extra: Any) -> Ended:
         request = ExecutionRequest(code=code, inputs=inputs or {})
         frame = request_frame(request, policy, **extra)
-        program = os.environ.get("UNDERSTUDY_TEST_PYTHON", sys.executable)
+        program = os.environ.get("GUEST_PYTHON", sys.executable)
         command = [program, "-I", "-S", "-X", "utf8", "-u", str(python_guest / "python" / "main.py")]
         return run_bare(command, frame, tmp_path, policy.max_output_bytes)
 
@@ -124,7 +124,7 @@ def run_warm(python_guest, forker, tmp_path):
         **extra: Any,
     ) -> Ended:
         frame = request_frame(ExecutionRequest(code=code, inputs=inputs or {}), policy, **extra)
-        program = os.environ.get("UNDERSTUDY_TEST_PYTHON", sys.executable)
+        program = os.environ.get("GUEST_PYTHON", sys.executable)
         words = [str(python_guest), "python.main", repr(sites), str(count), repr(preload)]
         command = [program, "-I", "-S", "-X", "utf8", "-c", forker, *words]
         return run_bare(command, frame, tmp_path, policy.max_output_bytes, {"OPENBLAS_NUM_THREADS": "1"})

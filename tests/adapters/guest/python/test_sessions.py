@@ -21,7 +21,7 @@ def open_python(open_live, python_guest, tmp_path):
     """Start sessions: ``open_python() -> run(code, inputs, policy) -> Ended``; ``run.live`` is the session."""
 
     def start():
-        program = os.environ.get("UNDERSTUDY_TEST_PYTHON", sys.executable)
+        program = os.environ.get("GUEST_PYTHON", sys.executable)
         command = [program, "-I", "-S", "-X", "utf8", "-u", str(python_guest / "python" / "main.py"), "session"]
         live = open_live(command, tmp_path)
 
@@ -91,7 +91,10 @@ def test_the_value_of_a_command_is_its_own(run, commands, value):
     """`result` is the value where this very command assigned it, be it the same object, else its last expression is."""
     for command in commands[:-1]:
         run(command)
-    assert run(commands[-1]).value == value
+    ended = run(commands[-1])
+    if commands[-1].startswith("match") and ended.reports[0].get("type") == "SyntaxError":
+        pytest.skip("this Python has no match")
+    assert ended.value == value
 
 
 def test_inputs_are_of_a_command_and_their_names_stay(run):
@@ -107,18 +110,21 @@ def test_tracebacks_show_each_line_where_it_was_written(run):
     run("x = 0\ndef f(n):\n    return 1 / n")
     run("def g(n):\n    return f(n)")
     ended = run("y = 1\n\ng(x)")
-    assert ended.stderr == (
-        "Traceback (most recent call last):\n"
-        '  File "program-3.py", line 3, in <module>\n    g(x)\n'
-        '  File "program-2.py", line 2, in g\n    return f(n)\n           ^^^^\n'
-        '  File "program.py", line 3, in f\n    return 1 / n\n           ~~^~~\n'
-        "ZeroDivisionError: division by zero\n"
-    ).replace("           ^^^^\n" if sys.version_info >= (3, 13) else "\0", "           ~^^^\n")
+    lines = [line for line in ended.stderr.splitlines() if line.strip(" ~^")]  # versions differ in what they underline
+    assert lines == [
+        "Traceback (most recent call last):",
+        '  File "program-3.py", line 3, in <module>',
+        "    g(x)",
+        '  File "program-2.py", line 2, in g',
+        "    return f(n)",
+        '  File "program.py", line 3, in f',
+        "    return 1 / n",
+        "ZeroDivisionError: division by zero",
+    ]
     assert (ended.error["type"], ended.error["line"]) == ("ZeroDivisionError", 3)
-    assert run("x = 1\nif").error["line"] == 2
-    assert 'File "program-4.py", line 2\n    if\n' in run("1 +").stderr.replace("program-5.py", "program-4.py").replace(
-        "line 1\n    1 +", "line 2\n    if"
-    )
+    wrong = run("x = 1\nif")
+    assert (wrong.error["type"], wrong.error["line"]) == ("SyntaxError", 2)
+    assert 'File "program-4.py", line 2\n    if\n' in wrong.stderr
 
 
 def test_the_programs_own_tracebacks_show_every_command(run):

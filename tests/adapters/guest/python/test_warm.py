@@ -1,6 +1,7 @@
 """A clone of a process that has the guest imported is, once warm, what an interpreter is that has just started."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from adapters.guest.python.host import PRELOAD
 
+other_python = pytest.mark.skipif("GUEST_PYTHON" in os.environ, reason="the packages here are for another Python")
 SITE = str(Path(numpy.__file__).parents[1])
 
 STATE = """
@@ -35,6 +37,7 @@ def test_a_warm_clone_is_as_a_fresh_interpreter(run_python, run_warm):
     assert warm.value == run_python(STATE, {"a": 1}).value
 
 
+@other_python
 def test_clones_share_no_random_numbers(run_warm):
     """Every source of randomness that was there before the clone is fresh in each: the reports are all different."""
     code = """
@@ -60,6 +63,7 @@ def test_a_seed_of_the_programs_own_counts(run_warm, run_python):
     assert run_warm(code).value == run_python(code).value
 
 
+@other_python
 def test_pandas_works_in_a_clone(run_warm):
     """Packages that were imported ahead serve every clone, and its values come back as tables."""
     code = "import pandas\npandas.DataFrame({'k': list('aab'), 'v': [1, 2, 3]}).groupby('k').v.sum().to_dict()"
