@@ -161,7 +161,8 @@ class InPlace:
         with suppress(sqlite3.Error):
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-        if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_BUSY:
+        primary = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest says which kind of busy
+        if primary != sqlite3.SQLITE_BUSY:
             self._drop()
 
     def _drop(self) -> None:
