@@ -145,10 +145,10 @@ class Engine:
         """Run it in a sandbox that is ready, or that is made on the spot; while there is no nursery, in a cold one."""
         pool = self.warmth.pool(recipe.scene, recipe.mould)
         for _ in range(_TRIES):
-            ready = pool.take()
-            if ready is None:
-                break
             try:
+                ready = pool.take()
+                if ready is None:
+                    break
                 return await self._through(WarmRun(job, emit, self.taps, *ready))
             except AdapterError as error:
                 if error.may_have_started or not error.retryable:

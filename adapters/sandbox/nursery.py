@@ -124,13 +124,28 @@ class Spare:
         Raises:
             AdapterError: it never will.
         """
-        if self._is_ready:
-            return
+        if not self.is_ready():
+            self._understand(await self._hear())
+        if self._program < 0:  # the process was quicker than the word of it
+            self._there = self._loop.create_future()
+            await asyncio.wait((self._there, self.dead), return_when=asyncio.FIRST_COMPLETED)
+
+    def is_ready(self) -> bool:
+        """Whether it can take its job now. From here on it is in use.
+
+        Raises:
+            AdapterError: it never will.
+        """
         self.in_use = True
-        try:
-            said = self.line.recv(_LINE_BYTES)
-        except BlockingIOError:
-            said = await self._hear()
+        if not self._is_ready:
+            try:
+                said = self.line.recv(_LINE_BYTES)
+            except BlockingIOError:
+                return False
+            self._understand(said)
+        return True
+
+    def _understand(self, said: bytes) -> None:
         self._is_ready = said[:1] == b"R"
         if not self._is_ready:
             text = said[_HEAD_BYTES:].decode("utf-8", "replace")
@@ -141,9 +156,6 @@ class Spare:
                 may_have_started=False,
             )
         self.cpu_before_us = int(said[_HEAD_BYTES:])
-        if self._program < 0:  # the process was quicker than the word of it
-            self._there = self._loop.create_future()
-            await asyncio.wait((self._there, self.dead), return_when=asyncio.FIRST_COMPLETED)
 
     async def _hear(self) -> bytes:
         hearing = asyncio.ensure_future(self._loop.sock_recv(self.line, _LINE_BYTES))

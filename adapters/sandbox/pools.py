@@ -182,20 +182,43 @@ class Pool:
             AdapterError: none can be made.
         """
         self.used_at = time.monotonic()
+        taken = self._taken()
+        if taken is not None and self._is_ready(*taken):
+            self.statistics.served += 1
+        else:
+            self.statistics.missed += 1
+            self._lowest = 0
+            self.target = min(self._bounds.ceiling, self.target * 2 or 1)
+            if taken is None and self._home.nursery is None:
+                self._home.want()
+                return None
+        taken = taken or self._made(self._require())
+        if not self._ready:  # else there is time until this run is over, and it has the processors until then
+            self.refill()
+        return taken
+
+    def _taken(self) -> tuple[Spare, Account] | None:
+        """The one that waits for longest, if any lives."""
         while self._ready:
             spare, account = self._ready.popleft()
             self._lowest = min(self._lowest, len(self._ready))
             if not spare.dead.done():
-                self.statistics.served += 1
                 return spare, account
             self._bury(spare, account)
-        self.statistics.missed += 1
-        self._lowest = 0
-        self.target = min(self._bounds.ceiling, self.target * 2 or 1)
+        return None
+
+    def _is_ready(self, spare: Spare, account: Account) -> bool:
+        try:
+            return spare.is_ready()
+        except AdapterError:
+            spare.kill()
+            spare.dead.add_done_callback(functools.partial(_let_go, spare, account))
+            raise
+
+    def _require(self) -> Nursery:
         if self._home.nursery is None:
-            self._home.want()
-            return None
-        return self._made(self._home.nursery)
+            raise AdapterError("the nursery is gone", retryable=True, may_have_started=False)
+        return self._home.nursery
 
     def refill(self) -> None:
         """Have as many made as are missing."""

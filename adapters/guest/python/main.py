@@ -5,8 +5,9 @@ report_fd)`` for one command after the other; and this file as a program, which 
 -S -X utf8 -u /guest/python/main.py``, with ``session`` after it for a session. None comes back; the process ends with
 the exit code that CPython would give the program, a session with 0 when its commands end.
 
-``warm()`` does ahead what depends on no request, in a process that is to wait for one: in its own environment and work
-folder, after the fork.
+``before_fork()`` does what is the same for all processes that will be forked from this one; what it touches there costs
+none of them a page. ``warm()`` does what else depends on no request, in a process that is to wait for one: in its own
+environment and work folder, after the fork.
 
 What the program leaves behind is dealt with in CPython's order: the traceback, then threads that are not daemons are
 waited for, then the value goes out, then atexit handlers run, then the program's names are dropped.
@@ -22,18 +23,20 @@ if __name__ == "__main__":
     start()
 
 import _signal
+import atexit
 import builtins
 
 from . import channels, outcome, protocol, tracebacks, values
+from .forked import reseed
 from .program import Program, compile_program
 
-__all__ = ["body_of", "check", "end", "finish", "prepare", "prime", "run", "session", "start", "warm"]
+__all__ = ["before_fork", "body_of", "check", "end", "finish", "prepare", "prime", "run", "session", "start", "warm"]
 
 GUEST_FAILED = 70
 """The exit code when the guest itself could not do its work."""
 
 _SITE = "/guest/site"
-_state = {"prepared": False, "program": None}
+_state = {"prepared": False, "in_folder": False, "program": None}
 
 
 def start():
@@ -54,14 +57,21 @@ def session(read_fd, report_fd):
     end(lambda: _session(read_fd, report_fd))
 
 
+def before_fork():
+    """Do what is the same in all processes that are forked from this one, which runs no program itself."""
+    _prepare_here()
+    tracebacks.install()
+    _state["program"] = program = Program()
+    program.make_guard()
+    prime()
+
+
 def warm():
     """Do all that depends on no request. What comes later is the same, and leaves out what was done."""
+    reseed()
+    prime()
+    prepare()
     if _state["program"] is None:
-        from .forked import reseed
-
-        reseed()
-        prime()
-        prepare()
         _state["program"] = Program()
 
 
@@ -89,6 +99,22 @@ def check(request):
 
 def prepare():
     """What a fresh CPython process would find: signals, streams, arguments, paths. Only the first call does it."""
+    _prepare_here()
+    if _state["in_folder"]:
+        return
+    _state["in_folder"] = True
+    if os.path.isdir(_SITE):
+        _offer_fonts()
+    try:
+        here = os.getcwd()
+    except OSError:
+        return
+    if here != "/":
+        sys.path.insert(0, here)
+
+
+def _prepare_here():
+    """The part of it that depends on no folder and no environment."""
     if _state["prepared"]:
         return
     _state["prepared"] = True
@@ -100,13 +126,6 @@ def prepare():
     sys.path = [entry for entry in sys.path if entry not in (guest, _SITE)]
     if os.path.isdir(_SITE):
         sys.path.append(_SITE)
-        _offer_fonts()
-    try:
-        here = os.getcwd()
-    except OSError:
-        return
-    if here != "/":
-        sys.path.insert(0, here)
 
 
 def _offer_fonts():
@@ -137,8 +156,6 @@ def prime():
 
 def finish(program):
     """Let go of what the program leaves behind."""
-    import atexit
-
     try:
         atexit._run_exitfuncs()
     except BaseException as error:  # Python 3.9 raises the last one again

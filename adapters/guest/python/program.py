@@ -27,6 +27,8 @@ class Program:
         names["__builtins__"] = builtins
         names["__file__"] = self._file
         names["__loader__"] = self._source = _Source()
+        self._allowed = []
+        self._guarded = None
         self._own_main = sys.modules.get("__main__")  # its names must outlive it: the guest may have started from it
         sys.modules["__main__"] = module
         _add_builtins()
@@ -34,7 +36,7 @@ class Program:
     def load(self, code, inputs, allowed_imports, file=tracebacks.FILE):
         """Take the code and its inputs; nothing of it runs yet."""
         self._code = self._source.code = code
-        self._names["__builtins__"] = builtins if allowed_imports is None else self._guarded(allowed_imports)
+        self._names["__builtins__"] = builtins if allowed_imports is None else self._guard(allowed_imports)
         self._file = file
         self._names["__file__"] = _path_of(file)
         _add_inputs(self._names, inputs)
@@ -69,10 +71,17 @@ class Program:
     def _compile(self):
         return compile_program(self._code, self._file)
 
-    def _guarded(self, allowed_imports):
-        from .imports import guarded_builtins
+    def make_guard(self):
+        """Copy the builtins for a program whose imports are guarded: done before a fork, it costs the process nothing."""
+        if self._guarded is None:
+            from .imports import guarded_builtins
 
-        return guarded_builtins(allowed_imports)
+            self._guarded = guarded_builtins(self._allowed)
+
+    def _guard(self, allowed_imports):
+        self.make_guard()
+        self._allowed[:] = allowed_imports
+        return self._guarded
 
     def _in_loop(self, coroutine):
         import asyncio

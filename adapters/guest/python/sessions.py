@@ -70,8 +70,6 @@ class Session(Program):
         super().__init__()
         self._flags = 0  # of `from __future__`
         self._before = _NOTHING  # what `result` was before the command
-        self._allowed = []
-        self._builtins = None
         self._loop = None
         self._context = {}
 
@@ -113,15 +111,6 @@ class Session(Program):
         codes = compile_program(self._code, self._file, edit, self._flags)
         self._flags |= codes[0].co_flags & _future_flags()
         return codes
-
-    def _guarded(self, allowed_imports):
-        """One guard for the whole session: what a function imports is held against the list of the command that
-        calls it.
-        """
-        self._allowed[:] = allowed_imports
-        if self._builtins is None:
-            self._builtins = super()._guarded(self._allowed)
-        return self._builtins
 
     def _in_loop(self, coroutine):
         """One event loop for all commands, so that tasks can outlive theirs; they go on while a later one awaits."""

@@ -26,7 +26,7 @@ from python.forked import reseed
 
 from . import results, tables
 
-__all__ = ["run", "session", "start", "warm"]
+__all__ = ["before_fork", "run", "session", "start", "warm"]
 
 _REACH_NOTHING = (
     "SET autoinstall_known_extensions = false",
@@ -55,6 +55,11 @@ def run(frame, report_fd):
 def session(read_fd, report_fd):
     """Run the commands that come as frames on ``read_fd``, which is not 0; end the process when there are no more."""
     main.end(lambda: _session(read_fd, report_fd))
+
+
+def before_fork():
+    """Do what is the same in all processes that are forked from this one."""
+    main.before_fork()
 
 
 def warm():

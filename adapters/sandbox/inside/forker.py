@@ -101,7 +101,12 @@ def load(modules, environment):
     sys.path.append(SITE)
     for name in modules:
         __import__(name)
-    sys.path.remove(SITE)
+    for name in modules:
+        before_fork = getattr(sys.modules[name], "before_fork", None)
+        if before_fork is not None and name.endswith(".main"):
+            before_fork()
+    if SITE in sys.path:
+        sys.path.remove(SITE)
 
 
 def words(error):
@@ -272,13 +277,14 @@ class Forker:
         if handle == sandbox.program_handle:
             figures = kernel.wait(sandbox.program)
             sandbox.figures = b"".join(figure.to_bytes(8, "big", signed=True) for figure in figures)
-            sandbox.program = 0
+            sandbox.program, sandbox.program_handle = 0, -1  # the next descriptor may have the same number
             if sandbox.held:
                 self.tell(b"E" + sandbox.number)
             else:
                 kill(sandbox.holder)
         elif handle == sandbox.taker_handle:
             kernel.wait(sandbox.taker)
+            sandbox.taker_handle = -1
             kill(sandbox.holder)
         else:
             self.stock.give_back(sandbox.place)
