@@ -5,19 +5,25 @@ import sys
 
 from . import channels, tracebacks, values
 
-__all__ = ["fail", "perform", "quiet", "refuse", "reserve", "send", "show"]
+__all__ = ["fail", "perform", "quiet", "refill", "refuse", "reserve", "send", "show"]
 
 _RESERVE_BYTES = 4 << 20  # given back when memory runs out, so that the error can still be told
 _state = {"deepened": False}
 
 
 def reserve():
-    """Memory for when there is none left: a list to clear. Empty where a command of a session needs all there is."""
+    """Memory for when there is none left: a list to clear."""
+    return [bytes(_RESERVE_BYTES)]  # not bytearray, which would touch every page of it
+
+
+def refill(spare):
+    """Put memory aside again, unless the next command may need all there is to make room."""
     try:
-        bytes(2 * _RESERVE_BYTES)  # not bytearray, which would touch every page of it
-        return [bytes(_RESERVE_BYTES)]
+        if not spare:
+            bytes(2 * _RESERVE_BYTES)
+            spare += reserve()
     except MemoryError:
-        return []
+        pass
 
 
 def perform(program, report, spare):

@@ -72,10 +72,12 @@ class Session(Program):
         self._before = _NOTHING  # what `result` was before the command
         self._loop = None
         self._context = {}
+        self._spare = outcome.reserve()
 
     def obey(self, request, report):
         """Run one command and send its value. Its exit code."""
-        spare = outcome.reserve()
+        spare = self._spare
+        outcome.refill(spare)
         file = tracebacks.begin(request["code"], request.get("environment"))
         try:
             self.load(request["code"], values.decode(request["inputs"]), request["allowed_imports"], file)
