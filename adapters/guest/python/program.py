@@ -72,7 +72,7 @@ class Program:
         return compile_program(self._code, self._file)
 
     def make_guard(self):
-        """Copy the builtins for a program whose imports are guarded: done before a fork, it costs the process nothing."""
+        """Copy the builtins for a program whose imports are guarded; before a fork it costs the process nothing."""
         if self._guarded is None:
             from .imports import guarded_builtins
 
