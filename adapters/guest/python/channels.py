@@ -15,6 +15,7 @@ __all__ = [
     "flush",
     "identity",
     "open_streams",
+    "open_streams_ahead",
     "repr_of",
     "text_of",
     "use",
@@ -152,6 +153,22 @@ def open_streams():
     sys.stdin = sys.__stdin__ = stdin
     sys.stdout = sys.__stdout__ = _writer(1, "<stdout>", "surrogateescape")
     sys.stderr = sys.__stderr__ = _writer(2, "<stderr>", "backslashreplace")
+
+
+def open_streams_ahead():
+    """The same in a process that others are forked from, where their output is not there yet.
+
+    A stream finds out only once whether it can seek; a program's output cannot, and what is there now might.
+    """
+    held = [os.dup(fd) for fd in (1, 2)]
+    reader, writer = os.pipe()
+    for fd in (1, 2):
+        os.dup2(writer, fd)
+    open_streams()
+    for fd, own in enumerate(held, 1):
+        os.dup2(own, fd)
+    for fd in (reader, writer, *held):
+        os.close(fd)
 
 
 def _raw(fd, mode, name):

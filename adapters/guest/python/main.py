@@ -59,7 +59,7 @@ def session(read_fd, report_fd):
 
 def before_fork():
     """Do what is the same in all processes that are forked from this one, which runs no program itself."""
-    _prepare_here()
+    _prepare_here(channels.open_streams_ahead)
     tracebacks.install()
     _state["program"] = program = Program()
     program.make_guard()
@@ -99,7 +99,7 @@ def check(request):
 
 def prepare():
     """What a fresh CPython process would find: signals, streams, arguments, paths. Only the first call does it."""
-    _prepare_here()
+    _prepare_here(channels.open_streams)
     if _state["in_folder"]:
         return
     _state["in_folder"] = True
@@ -113,14 +113,14 @@ def prepare():
         sys.path.insert(0, here)
 
 
-def _prepare_here():
+def _prepare_here(open_streams):
     """The part of it that depends on no folder and no environment."""
     if _state["prepared"]:
         return
     _state["prepared"] = True
     _signal.signal(_signal.SIGINT, _signal.default_int_handler)
     _signal.signal(_signal.SIGPIPE, _signal.SIG_IGN)
-    channels.open_streams()
+    open_streams()
     sys.argv = ["program.py"]
     guest = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     sys.path = [entry for entry in sys.path if entry not in (guest, _SITE)]

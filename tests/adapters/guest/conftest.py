@@ -219,15 +219,23 @@ def bare_session(open_live: Callable[..., Live], tmp_path: Path) -> Callable[...
 FORKER = """
 import ctypes, os, signal, sys
 guest, module, sites, count, preload = *sys.argv[1:3], *map(eval, sys.argv[3:6])
+frame = sys.stdin.buffer.read()
+nothing, real = os.open("/dev/null", os.O_RDWR), [os.dup(1), os.dup(2)]
+for number in (0, 1, 2):  # a program's output is not there yet
+    os.dup2(nothing, number)
 sys.path[:] = [guest, *sys.path, *sites]
 for name in preload:
     __import__(name)
+main = __import__(module, fromlist=["main"])
+main.before_fork()
 libc, number = ctypes.CDLL(None), {"x86_64": 56, "aarch64": 220}[os.uname().machine]
-frame = sys.stdin.buffer.read()
 for _ in range(count):
     child = libc.syscall(number, signal.SIGCHLD, 0, 0, 0, 0)  # a clone: no hook of Python's or of the C library's runs
     if child == 0:
-        main = __import__(module, fromlist=["main"])
+        for number, descriptor in enumerate(real, 1):
+            os.dup2(descriptor, number)
+        for descriptor in (nothing, *real):
+            os.close(descriptor)
         main.warm()
         main.warm()
         main.run(frame, 3)

@@ -24,7 +24,9 @@ result = [
     [str(signal.getsignal(number)) for number in sorted(signal.valid_signals())],
     sorted(os.listdir('/proc/self/fd'))[:4], os.getcwd(), dict(os.environ).get('HOME'), sys.meta_path.__len__(),
     sys.warnoptions, sys.stdin.name, sys.stdout.encoding, sys.stderr.errors, sys.stdin.fileno(),
-    threading.active_count(),
+    threading.active_count(), [stream.seekable() for stream in (sys.stdin, sys.stdout, sys.stderr)],
+    [stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)], sys.stdout.line_buffering,
+    [stream.buffer.raw._blksize for stream in (sys.stdin, sys.stdout, sys.stderr)], sys.stdin.read(),
     threading.main_thread() is threading.current_thread(), threading.main_thread().native_id == os.getpid(),
     __name__, __file__, inputs, sys.modules['__main__'].__dict__ is globals(),
 ]
