@@ -52,8 +52,9 @@ class Launch:
         in_process: the guest is Python of the same version as the launcher: the launcher forks, and the child calls
             ``function(frame_bytes, report_fd)`` of ``module`` (importable with /guest on ``sys.path``) instead of
             starting an interpreter anew; for a session ``function(read_fd, report_fd)``. The function ends the process
-            and never comes back. A child that waits for its request may call ``warm()`` of ``module`` before, once its
-            environment, its work folder and its descriptors 0, 1 and 2 are as they will be.
+            and never comes back. A launcher that forks ahead of demand may call ``before_fork()`` of ``module`` in
+            itself, and ``warm()`` in the child that waits for its request, once the child's environment, its work
+            folder and its descriptors 1 and 2 are as they will be.
         preload: modules that a launcher which forks ``in_process`` guests ahead of demand imports first, with
             ``environment`` set and /guest and /guest/site on ``sys.path``; none of them starts a thread then.
         spare_processes: threads and processes that the runtime itself needs beside the policy's ``max_processes``.

@@ -58,6 +58,7 @@ _ENVIRONMENT = {
 PRELOAD = (
     "python.main",
     "python.imports",
+    "python.sessions",
     "_sitebuiltins",
     "collections",
     "csv",
