@@ -36,7 +36,7 @@ GUEST_FAILED = 70
 """The exit code when the guest itself could not do its work."""
 
 _SITE = "/guest/site"
-_state = {"prepared": False, "in_folder": False, "program": None}
+_state = {"prepared": False, "in_folder": False, "program": None, "reserve": None}
 
 
 def start():
@@ -57,9 +57,17 @@ def session(read_fd, report_fd):
     end(lambda: _session(read_fd, report_fd))
 
 
-def before_fork():
-    """Do what is the same in all processes that are forked from this one, which runs no program itself."""
+def before_fork(folder=None):
+    """Do what is the same in all processes that are forked from this one, which runs no program itself.
+
+    Args:
+        folder: the one that they will be in, where that is known.
+    """
     _prepare_here(channels.open_streams_ahead)
+    if folder is not None and not os.path.isdir(_SITE):  # packages may want something in the folder
+        sys.path.insert(0, folder)
+        _state["in_folder"] = True
+    _state["reserve"] = outcome.reserve()
     tracebacks.install()
     _state["program"] = program = Program()
     program.make_guard()
@@ -169,7 +177,7 @@ def finish(program):
 
 def _run(request, report_fd):
     check(request)
-    spare = outcome.reserve()
+    spare = _state["reserve"] or outcome.reserve()
     prepare()
     report = channels.Report(report_fd, request["max_value_bytes"])
     tracebacks.install()

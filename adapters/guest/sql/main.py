@@ -57,9 +57,9 @@ def session(read_fd, report_fd):
     main.end(lambda: _session(read_fd, report_fd))
 
 
-def before_fork():
-    """Do what is the same in all processes that are forked from this one."""
-    main.before_fork()
+def before_fork(folder=None):
+    """Do what is the same in all processes that are forked from this one; see ``python.main``."""
+    main.before_fork(folder)
 
 
 def warm():

@@ -104,7 +104,7 @@ def load(modules, environment):
     for name in modules:
         before_fork = getattr(sys.modules[name], "before_fork", None)
         if before_fork is not None and name.endswith(".main"):
-            before_fork()
+            before_fork("/work")
     if SITE in sys.path:
         sys.path.remove(SITE)
 
