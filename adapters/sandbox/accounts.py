@@ -20,10 +20,12 @@ class Account(Protocol):
 
     Attributes:
         doors: descriptors through which its process enters a control group by itself.
+        moves: whether it has to be moved into one before it gets its job.
         counts: what was used so far; None where no control group counts.
     """
 
     doors: Sequence[int]
+    moves: bool
 
     @property
     def counting(self) -> bool:
@@ -99,6 +101,7 @@ class _Uncounted:
     """Nobody counts but the process itself, and who looks at it from outside."""
 
     doors: Sequence[int] = ()
+    moves = False
     counting = False
 
     def counts(self) -> Counts:
@@ -114,6 +117,7 @@ class _Uncounted:
 class _FromStock:
     """A group of version 1."""
 
+    moves = False
     counting = True
 
     def __init__(self, stock: Stock, metered: Metered) -> None:
@@ -134,6 +138,7 @@ class _FromStock:
 class _FromOutside:
     """A group of version 2, which only a whole process can enter: it is moved while it waits for its job."""
 
+    moves = True
     counting = True
     doors: Sequence[int] = ()
 

@@ -72,6 +72,9 @@ class WarmRun:
         spare = self._spare
         try:
             try:
+                hurries = not spare.is_ready() and not self._account.moves
+                if hurries:  # it finds its job waiting, and leaves out what only spares time to others
+                    await self._send()
                 await spare.ready()
                 await self._account.take_in(spare)
                 spare.check()
@@ -80,7 +83,7 @@ class WarmRun:
                     raise
             if self.cause is not None:
                 return Ended(cause=self.cause)
-            return await self._through()
+            return await self._through(sent=hurries)
         finally:
             for timer in self._timers:
                 timer.cancel()
@@ -94,7 +97,7 @@ class WarmRun:
             spare.close()
             self._account.close()
 
-    async def _through(self) -> Ended:
+    async def _through(self, *, sent: bool) -> Ended:
         spare, job = self._spare, self._job
         budget = Budget(job.max_output_bytes, lambda: self.stop(Cause.OUTPUT))
         stdout = Outlet(spare.taken("stdout"), self._taps, "stdout", budget, self._emit)
@@ -105,7 +108,8 @@ class WarmRun:
         self._pipes = (stdout, stderr, report)
         self._began = time.perf_counter()
         self._timers.append(self._loop.call_later(_SHORT_S, self._is_long))
-        await self._send()
+        if not sent:
+            await self._send()
         files = await self._files() if spare.held else None
         figures = await spare.dead
         wall_ms = (time.perf_counter() - self._began) * 1000

@@ -74,10 +74,15 @@ def before_fork(folder=None):
     prime()
 
 
-def warm():
-    """Do all that depends on no request. What comes later is the same, and leaves out what was done."""
+def warm(*, ahead=True):
+    """Do all that depends on no request. What comes later is the same, and leaves out what was done.
+
+    Args:
+        ahead: whether there is time: no request waits for it.
+    """
     reseed()
-    prime()
+    if ahead:
+        prime()
     prepare()
     if _state["program"] is None:
         _state["program"] = Program()

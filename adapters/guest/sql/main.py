@@ -62,13 +62,15 @@ def before_fork(folder=None):
     main.before_fork(folder)
 
 
-def warm():
-    """Do all that depends on no request. What comes later is the same, and leaves out what was done."""
+def warm(*, ahead=True):
+    """Do all that depends on no request; see ``python.main``."""
     if _state["database"] is None:
         reseed()
-        main.prime()
+        if ahead:
+            main.prime()
         main.prepare()
-        _prime()
+        if ahead:
+            _prime()
         _state["database"] = _open()
 
 

@@ -332,7 +332,9 @@ class Forker:
         module = steps.imported(name)
         warm = getattr(module, "warm", None)
         if warm is not None:
-            warm()
+            waiting = select.poll()
+            waiting.register(LINE, select.POLLIN)
+            warm(ahead=not waiting.poll(0))
         if not mould["late"]:
             self.ready()
         if mould["session"]:
