@@ -11,6 +11,7 @@ Runs inside the wall: standard library only, Python 3.9 to 3.15.
 import _signal
 import _socket
 import os
+import select
 import sys
 
 import kernel
@@ -30,17 +31,24 @@ class Stock:
         self._count = count
         self._places = list(range(count))
         self._asked = []
-        self._line = None
+        self._line = self._answers = None
+        self._maker = -1
         self._begin()
 
     def _begin(self):
         """Fork the process that makes them: at first, and again if somebody kills it."""
         if self._line is not None:
             self._line.close()
+            os.close(self._maker)
         self._line, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
-        if kernel.fork() == 0:
+        maker = kernel.fork()
+        if maker == 0:
             make_holders(theirs, self._count)
         theirs.close()
+        self._maker = kernel.pidfd_open(maker)
+        self._answers = select.poll()
+        self._answers.register(self._line.fileno(), select.POLLIN)
+        self._answers.register(self._maker, select.POLLIN)
         self._places += self._asked
         self._asked = []
 
@@ -65,6 +73,9 @@ class Stock:
         self.refill()
         if not self._asked:
             raise OSError("there are too many sandboxes")
+        # Its end of the line stays open when it is dead, for its holders have copies.
+        if self._line.fileno() not in (descriptor for descriptor, _ in self._answers.poll()):
+            return b"", ()
         try:
             said, ancillary, _, _ = self._line.recvmsg(1000, 64)
         except ConnectionError:

@@ -48,10 +48,12 @@ def _processes(bench) -> set[int]:
 
 
 def _groups(bench) -> list[Path]:
+    """The folders of control groups that are not kept to be used again."""
     cgroups = bench.adapter._machine.cgroups
-    return (
-        [] if cgroups is None else [path for parent in cgroups.parents for path in parent.glob(f"{cgroups._prefix}*")]
-    )
+    stock = bench.adapter._engine.warmth._accounts._stock
+    kept = set() if stock is None else {folder for metered in stock._free for folder in metered.group.folders}
+    parents = () if cgroups is None else cgroups.parents
+    return [path for parent in parents for path in parent.glob(f"{cgroups._prefix}*") if path not in kept]
 
 
 async def _settled(bench) -> tuple[int, int, int]:
@@ -59,7 +61,8 @@ async def _settled(bench) -> tuple[int, int, int]:
     pools = bench.adapter._engine.warmth.pools
     while not all(pool.size == pool.target and all(min(s.pids()) for s, _ in pool._ready) for pool in pools):
         await asyncio.sleep(0.005)
-    return len(_processes(bench)), len(_groups(bench)), len(os.listdir("/proc/self/fd"))
+    descriptors = len(os.listdir("/proc/self/fd")) - bench.adapter.kept().descriptors
+    return len(_processes(bench)), len(_groups(bench)), descriptors
 
 
 @pytest.mark.parametrize("end", ENDS)
