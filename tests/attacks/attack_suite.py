@@ -191,7 +191,8 @@ def _is_worker(pid: int, name: str) -> bool:
     if name.startswith("monty"):
         return True
     try:
-        return b"policies.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        return b"policies.worker" in command or b"javascript.worker" in command
     except OSError:
         return True  # it has ended
 

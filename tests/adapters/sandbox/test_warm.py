@@ -302,9 +302,10 @@ async def test_closing_leaves_no_process(start_bench, tmp_path):
     """After aclose no process, control group or descriptor of the nurseries is left."""
     before = len(os.listdir("/proc/self/fd"))
     bench = await start_bench(tmp_path)
-    for language in bench.adapter.capabilities().languages:
-        if language == "python":
-            await asyncio.gather(*(bench.run("1 + 1") for _ in range(12)))
+    await bench.run("1")
+    for home in bench.adapter._engine.warmth.homes:
+        await home.get()
+    await asyncio.gather(*(bench.run("1 + 1") for _ in range(12)))
     pids = [pid for spare in _pool(bench).ready for pid in spare.pids() if pid] + [_nursery(bench).pid]
     await bench.adapter.aclose()
     assert not [pid for pid in pids if Path(f"/proc/{pid}").exists() and "Z" not in _state(pid)]
