@@ -71,17 +71,20 @@ class WarmRun:
         """
         spare = self._spare
         try:
+            hurries = False
             try:
                 hurries = not spare.is_ready() and not self._account.moves
                 if hurries:  # it finds its job waiting, and leaves out what only spares time to others
                     await self._send()
                 await spare.ready()
                 await self._account.take_in(spare)
-                spare.check()
-            except AdapterError:
+                if not hurries:  # else it may have ended because it has run already
+                    spare.check()
+            except AdapterError as error:
                 if self.cause is None:
+                    error.may_have_started = error.may_have_started or hurries
                     raise
-            if self.cause is not None:
+            if self.cause is not None and not hurries:
                 return Ended(cause=self.cause)
             return await self._through(sent=hurries)
         finally:

@@ -316,3 +316,21 @@ def _state(pid: int) -> str:
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     return "Z"
+
+
+async def test_every_program_runs_once(start_bench, tmp_path):
+    """Whether its sandbox was ready or is made for it while many wait: one run each, and each keeps its exit code."""
+    bench = await start_bench(tmp_path, max_ready=2, max_running=16)
+    try:
+        await bench.run("1")
+        for home in bench.adapter._engine.warmth.homes:
+            await home.get()
+        bench.events.clear()
+        runs = [bench.run(f"import os\nos.write(1, b'<{n}>')\nos._exit({n % 200})") for n in range(300)]
+        results = await asyncio.gather(*runs)
+    finally:
+        await bench.adapter.aclose()
+    assert [result.exit_code for result in results] == [n % 200 for n in range(300)]
+    assert [result.stdout for result in results] == [f"<{n}>" for n in range(300)]
+    said = "".join(event.text for event in bench.events)
+    assert sorted(said.replace("<", "").split(">")[:-1], key=int) == [str(n) for n in range(300)]
