@@ -1,5 +1,6 @@
 """What callers ask of the host about sessions. ``Host`` has these as methods of its own."""
 
+from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
@@ -15,15 +16,15 @@ if TYPE_CHECKING:
 __all__ = ["SessionDoor"]
 
 
-class SessionDoor:
+class SessionDoor(ABC):
     """Opens, lists, renews and ends sessions. A command is an ``ExecutionRequest`` that names its session."""
 
     _sessions: "Sessions"
     _dispatcher: "Dispatcher"
 
+    @abstractmethod
     def _admitted(self) -> AbstractContextManager[None]:
         """See ``Host``."""
-        raise NotImplementedError
 
     async def open_session(
         self,
