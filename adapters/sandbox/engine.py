@@ -144,6 +144,8 @@ class Engine:
     async def _warm(self, recipe: Recipe, job: Job, emit: Emit) -> Ended:
         """Run it in a sandbox that is ready, or that is made on the spot; while there is no nursery, in a cold one."""
         pool = self.warmth.pool(recipe.scene, recipe.mould)
+        if pool is None:
+            return await self._on_the_spot(recipe, job, emit, ahead=True)
         for _ in range(_TRIES):
             try:
                 ready = pool.take()

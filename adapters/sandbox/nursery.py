@@ -32,6 +32,9 @@ _ANCILLARY_BYTES = 64
 _LINE_BYTES = 8192
 _HEAD_BYTES = 9
 _HOLDERS_AHEAD = 4  # as inside/holders.py has it
+_READY_S = 10.0
+"""How long a sandbox may take to get ready. It takes some milliseconds, even on a machine that is overrun."""
+
 _NOT_NEEDED = "it is not needed any more"
 _ENDED = "it ended before it was ready"
 _PID = re.compile(rb"^Pid:\s+(\d+)", re.MULTILINE)
@@ -70,6 +73,7 @@ class Spare:
         "_first",
         "_is_ready",
         "_keep",
+        "_line_inside",
         "_loop",
         "_nursery",
         "_program",
@@ -104,13 +108,18 @@ class Spare:
         self.stderr, stderr = os.pipe()
         self.report, report = os.pipe()
         # These ends stay open here too: the end of a program then wakes nobody until the forker tells of it.
-        self._keep = (inside.detach(), stdout, stderr, report)
+        self._keep = (stdout, stderr, report)
+        self._line_inside = inside
         self.line.settimeout(0)
 
     @property
     def inside(self) -> tuple[int, int, int, int]:
         """The descriptors for inside: line, stdout, stderr, report."""
-        return self._keep
+        return self._line_inside.fileno(), *self._keep
+
+    def sent(self) -> None:
+        """The other side has them. What is sent down the line from now on fails when nobody reads it any more."""
+        self._line_inside.close()
 
     def take(self, first: int, program: int) -> None:
         """Its processes are there; these are handles of them."""
@@ -142,6 +151,8 @@ class Spare:
                 said = self.line.recv(_LINE_BYTES)
             except BlockingIOError:
                 return False
+            except ConnectionError:
+                said = b""
             self._understand(said)
         return True
 
@@ -159,11 +170,11 @@ class Spare:
 
     async def _hear(self) -> bytes:
         hearing = asyncio.ensure_future(self._loop.sock_recv(self.line, _LINE_BYTES))
-        await asyncio.wait((hearing, self.dead), return_when=asyncio.FIRST_COMPLETED)
-        if hearing.done():
-            return hearing.result()
+        await asyncio.wait((hearing, self.dead), timeout=_READY_S, return_when=asyncio.FIRST_COMPLETED)
         hearing.cancel()
-        with contextlib.suppress(BlockingIOError):
+        with contextlib.suppress(asyncio.CancelledError, ConnectionError):
+            return await hearing
+        with contextlib.suppress(BlockingIOError, ConnectionError):
             return self.line.recv(_LINE_BYTES)
         return b""
 
@@ -232,11 +243,12 @@ class Spare:
     def close(self) -> None:
         """Give every descriptor back; nothing in it lives any more."""
         self.line.close()
+        self._line_inside.close()
         for descriptor in (self.stdout, self.stderr, self.report, self._first, self._program, *self._keep):
             if descriptor >= 0:
                 os.close(descriptor)
         self.stdout = self.stderr = self.report = self._first = self._program = -1
-        self._keep = (-1, -1, -1, -1)
+        self._keep = (-1, -1, -1)
 
 
 class Nursery:
@@ -334,6 +346,7 @@ class Nursery:
             raise AdapterError(f"no sandbox can be made: {error}", retryable=True, may_have_started=False) from error
         try:
             self._tell((b"H" if spare.held else b"S") + number, (*spare.inside, *doors))
+            spare.sent()
             spare.line.send(mould.message)
         except OSError as error:
             spare.close()

@@ -126,7 +126,7 @@ class Home:
     def _failed(self, why: str) -> None:
         self.trouble = why
         self._failures += 1
-        self._not_before = time.monotonic() + min(_LONGEST_BACKOFF_S, _FIRST_BACKOFF_S * 2**self._failures)
+        self._not_before = time.monotonic() + min(_LONGEST_BACKOFF_S, _FIRST_BACKOFF_S * 2 ** (self._failures - 1))
         _log.warning("nursery_failed", reason=why, failures=self._failures)
 
 
@@ -241,6 +241,10 @@ class Pool:
             spare.kill()
             spare.dead.add_done_callback(functools.partial(_let_go, spare, account))
         self._lowest = len(self._ready)
+
+    def unused(self, idle_s: float) -> bool:
+        """Whether nobody has asked for so long, and nothing is ready."""
+        return not self._bounds.floor and not self._ready and time.monotonic() - self.used_at > idle_s
 
     def forget(self) -> None:
         """The nursery is gone: so are they."""

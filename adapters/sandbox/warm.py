@@ -19,6 +19,8 @@ __all__ = ["Scene", "Warmth"]
 
 _ADAPT_S = 5.0
 _IDLE_S = 300.0
+_SOON_S = 10.0
+_MOST_POOLS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +92,17 @@ class Warmth:
             home = self._homes[scene.key] = Home(functools.partial(self._start, scene))
         return home
 
-    def pool(self, scene: Scene, mould: Mould, floor: int = 0) -> Pool:
-        """The ready sandboxes of one mould in a scene."""
+    def pool(self, scene: Scene, mould: Mould, floor: int = 0) -> Pool | None:
+        """The ready sandboxes of one mould in a scene. None where there are pools enough: callers may tighten a policy
+        in endless ways, each a mould of its own.
+        """
         key = (scene.key, mould.message)
         pool = self._pools.get(key)
         if pool is None:
+            if len(self._pools) >= _MOST_POOLS:
+                self._drop_unused(_SOON_S)
+            if len(self._pools) >= _MOST_POOLS:
+                return None
             bounds = PoolBounds(floor, max(floor, self._bounds.ceiling), self._bounds.idle_bytes)
             pool = self._pools[key] = Pool(self.home(scene), mould, self._accounts, bounds, self._room)
             if self._timer is None:
@@ -167,10 +175,17 @@ class Warmth:
     def _room(self) -> int:
         return self._bounds.idle_bytes - sum(pool.idle_bytes for pool in self._pools.values())
 
+    def _drop_unused(self, idle_s: float) -> None:
+        for key, pool in list(self._pools.items()):
+            if pool.unused(idle_s):
+                del self._pools[key]
+                self._homes[key[0]].pools.remove(pool)
+
     def _adapt(self) -> None:
         """Let go of what was not used lately: sandboxes first, then whole nurseries."""
         for pool in self._pools.values():
             pool.adapt(_IDLE_S)
+        self._drop_unused(_IDLE_S)
         for home in self._homes.values():
             home.let_go_if_idle(_IDLE_S)
         self._timer = asyncio.get_running_loop().call_later(_ADAPT_S, self._adapt)

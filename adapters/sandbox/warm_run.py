@@ -44,6 +44,7 @@ class WarmRun:
         self._watch: Watch | None = None
         self._pipes: tuple[Outlet, Outlet, Report] | None = None
         self._began = 0.0
+        self._unsent: memoryview | None = None
         self.cause: Cause | None = None
 
     @property
@@ -75,7 +76,8 @@ class WarmRun:
             try:
                 hurries = not spare.is_ready() and not self._account.moves
                 if hurries:  # it finds its job waiting, and leaves out what only spares time to others
-                    await self._send()
+                    with contextlib.suppress(ConnectionError):
+                        self._send_now()
                 await spare.ready()
                 await self._account.take_in(spare)
                 if not hurries:  # else it may have ended because it has run already
@@ -86,7 +88,7 @@ class WarmRun:
                     raise
             if self.cause is not None and not hurries:
                 return Ended(cause=self.cause)
-            return await self._through(sent=hurries)
+            return await self._through()
         finally:
             for timer in self._timers:
                 timer.cancel()
@@ -100,7 +102,7 @@ class WarmRun:
             spare.close()
             self._account.close()
 
-    async def _through(self, *, sent: bool) -> Ended:
+    async def _through(self) -> Ended:
         spare, job = self._spare, self._job
         budget = Budget(job.max_output_bytes, lambda: self.stop(Cause.OUTPUT))
         stdout = Outlet(spare.taken("stdout"), self._taps, "stdout", budget, self._emit)
@@ -111,8 +113,7 @@ class WarmRun:
         self._pipes = (stdout, stderr, report)
         self._began = time.perf_counter()
         self._timers.append(self._loop.call_later(_SHORT_S, self._is_long))
-        if not sent:
-            await self._send()
+        await self._send()
         files = await self._files() if spare.held else None
         figures = await spare.dead
         wall_ms = (time.perf_counter() - self._began) * 1000
@@ -137,19 +138,26 @@ class WarmRun:
 
     async def _send(self) -> None:
         """Send the job. For a guest that is executed the end of the line is the end of its stdin."""
-        job, line = self._job, self._spare.line
-        called = job.mould.in_process
-        message = as_message(job.files) if called or job.mould.late else b""
-        message += len(job.frame).to_bytes(8, "big") + job.frame if called else job.frame
+        line = self._spare.line
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it was killed meanwhile
-            try:
-                sent = line.send(message)
-            except BlockingIOError:
-                sent = 0
-            if sent < len(message):
-                await self._loop.sock_sendall(line, memoryview(message)[sent:])
-            if not called:
+            self._send_now()
+            if self._unsent:
+                await self._loop.sock_sendall(line, self._unsent)
+            if not self._job.mould.in_process:
                 line.shutdown(socket.SHUT_WR)
+
+    def _send_now(self) -> None:
+        """Send as much as goes without waiting."""
+        if self._unsent is None:
+            job = self._job
+            called = job.mould.in_process
+            message = as_message(job.files) if called or job.mould.late else b""
+            message += len(job.frame).to_bytes(8, "big") + job.frame if called else job.frame
+            self._unsent = memoryview(message)
+        if not self._unsent:
+            return
+        with contextlib.suppress(BlockingIOError):
+            self._unsent = self._unsent[self._spare.line.send(self._unsent) :]
 
     def _is_long(self) -> None:
         """It was not over at once: listen, watch, and end it in time."""

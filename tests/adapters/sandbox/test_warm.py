@@ -334,3 +334,27 @@ async def test_every_program_runs_once(start_bench, tmp_path):
     assert [result.stdout for result in results] == [f"<{n}>" for n in range(300)]
     said = "".join(event.text for event in bench.events)
     assert sorted(said.replace("<", "").split(">")[:-1], key=int) == [str(n) for n in range(300)]
+
+
+@pytest.mark.parametrize("file_system_access", ["none", "sandboxed"])
+async def test_a_program_that_does_not_take_its_inputs_is_stopped_in_time(warm, file_system_access):
+    """Inputs that are too large for any buffer, sent to a process that reads nothing, hold nobody up."""
+    limits = {"file_system_access": file_system_access, "max_execution_time": 500}
+    await warm.run("1", **limits)
+    pool = max(warm.adapter._engine.warmth.pools, key=lambda pool: pool.used_at)
+    while not pool.size or not all(min(spare.pids()) for spare in pool.ready):
+        await asyncio.sleep(0.005)
+    for spare in pool.ready:
+        while not spare.is_ready():
+            await asyncio.sleep(0.005)
+        os.kill(spare.pids()[1], signal.SIGSTOP)
+    async with asyncio.timeout(20):
+        result = await warm.run("len(text)", inputs={"text": "x" * (8 << 20)}, **limits)
+    assert result.status is Status.TIMED_OUT
+
+
+async def test_endless_ways_to_tighten_a_policy_make_no_endless_pools(warm):
+    """Past a number of pools programs still run, each in a sandbox that is forked for it."""
+    for most in range(70):
+        assert (await warm.run("1 + 1", max_output_bytes=100_000, max_processes=most + 2)).value == 2
+    assert len(warm.adapter._engine.warmth.pools) <= 64
