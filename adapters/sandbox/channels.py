@@ -18,6 +18,9 @@ from host.models import File
 __all__ = ["REPORT_ALLOWANCE", "Budget", "Control", "Outlet", "Pipe", "Report", "Taps"]
 
 _CHUNK = 1 << 16
+_LARGEST_PIPE = 1 << 20
+"""What a program may make of a pipe (fs.pipe-max-size)."""
+
 _READ_AT_ONCE = 1 << 20
 """Bytes of reports that are read as they come; parsing takes about 10 ms for each MB."""
 
@@ -105,9 +108,10 @@ class Pipe(ABC):
             self._taps.remove(self._descriptor)
 
     def drain(self) -> None:
-        """Read all that is there now."""
-        while self.read():
-            pass
+        """Read all that is there now: no more than a pipe can hold, for somebody may still be writing."""
+        for _ in range(_LARGEST_PIPE // _CHUNK + 1):
+            if not self.read():
+                return
 
     def close(self) -> None:
         """Stop reading, whatever may still come."""

@@ -16,6 +16,7 @@ from host.interface import AdapterContext, DisplayEvent, OutputEvent
 from host.models import ExecutionRequest, ExecutionResult
 from host.policy import FileSystemAccess, Policy
 from host.testing import missing
+from host.testing.traces import count_in, leave_out
 
 POLICY = Policy(
     name="test",
@@ -74,7 +75,14 @@ class Benches:
         """The adapter of that way."""
         if way not in self.started:
             self.started[way] = await start(self._folders.mktemp("state"), **WAYS[way])
+            leave_out(self.started[way].adapter)
         return self.started[way]
+
+    async def aclose(self) -> None:
+        """Close them all."""
+        for bench in self.started.values():
+            await bench.adapter.aclose()
+            count_in(bench.adapter)
 
 
 async def start(state: Path, **settings: Any) -> Bench:
@@ -109,8 +117,7 @@ async def benches(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ben
         missing("the local wall needs Linux")
     made = Benches(tmp_path_factory)
     yield made
-    for bench in made.started.values():
-        await bench.adapter.aclose()
+    await made.aclose()
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
