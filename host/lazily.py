@@ -33,7 +33,7 @@ def json_loads(text, parse_constant=None):
         ValueError: it is not JSON.
         RecursionError: it is nested deeper than the interpreter's stack allows.
     """
-    scan = _scanner(parse_constant or _refuse_constant)
+    scan = _strict_scanner if parse_constant is None else _scanner(parse_constant)
     start = 0
     while text[start : start + 1] in _SPACES:
         start += 1
@@ -53,7 +53,8 @@ def json_dumps(tree, *, sort_keys=False):
         ValueError: NaN or infinity.
         RecursionError: it is nested too deeply.
     """
-    return "".join(_encoder(sort_keys)(tree, 0))
+    encode = _encoder(sort_keys=True) if sort_keys else _usual_encoder
+    return "".join(encode(tree, 0))
 
 
 def _refuse_constant(name):
@@ -87,18 +88,21 @@ try:
     def _scanner(parse_constant):
         return _json.make_scanner(_Context(parse_constant))
 
-    def _encoder(sort_keys):
+    def _encoder(*, sort_keys):
         options = (None, ":", ",", sort_keys, False, False)  # indent, separators, sort_keys, skipkeys, allow_nan
         return _json.make_encoder(None, _refuse_value, _json.encode_basestring_ascii, *options)
 
-    _scanner(_refuse_constant)("[1]", 0)  # the C part is no public interface: seen to work before it is trusted
-    _encoder(None)([1], 0)
+    _strict_scanner, _usual_encoder = _scanner(_refuse_constant), _encoder(sort_keys=False)
+    _strict_scanner("[1]", 0)  # the C part is no public interface: seen to work before it is trusted
+    _usual_encoder([1], 0)
 except (ImportError, AttributeError, TypeError):  # an interpreter without it, or with another form of it
     import json
 
     def _scanner(parse_constant):
         return json.JSONDecoder(parse_constant=parse_constant).scan_once
 
-    def _encoder(sort_keys):
+    def _encoder(*, sort_keys):
         encoder = json.JSONEncoder(separators=(",", ":"), allow_nan=False, sort_keys=sort_keys, check_circular=False)
         return lambda tree, level: [encoder.encode(tree)]
+
+    _strict_scanner, _usual_encoder = _scanner(_refuse_constant), _encoder(sort_keys=False)

@@ -32,6 +32,11 @@ class Account(Protocol):
         """Whether the kernel counts."""
         ...
 
+    @property
+    def empty(self) -> bool:
+        """Whether it is certain that no process is left."""
+        ...
+
     def counts(self) -> Counts:
         """What was used so far."""
         ...
@@ -103,6 +108,7 @@ class _Uncounted:
     doors: Sequence[int] = ()
     moves = False
     counting = False
+    empty = False
 
     def counts(self) -> Counts:
         return Counts(None, None, out_of_memory=False)
@@ -125,6 +131,10 @@ class _FromStock:
         self._metered = metered
         self.doors: Sequence[int] = metered.doors
 
+    @property
+    def empty(self) -> bool:
+        return self._metered.empty
+
     def counts(self) -> Counts:
         return self._metered.counts()
 
@@ -140,6 +150,7 @@ class _FromOutside:
 
     moves = True
     counting = True
+    empty = False
     doors: Sequence[int] = ()
 
     def __init__(self, accounts: Accounts, group: Group) -> None:

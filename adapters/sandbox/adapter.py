@@ -27,6 +27,9 @@ from host.policy import ENFORCED_FIELDS, Enforcement, Policy
 
 __all__ = ["SandboxAdapter"]
 
+_USUAL = ("", "import decimal")
+"""One that imports nothing and one that does: a guest may have more loaded for the second."""
+
 
 class SandboxAdapter:
     """Runs programs on this machine, each in a sandbox of its own that lives as long as the program.
@@ -108,10 +111,10 @@ class SandboxAdapter:
 
     def _keep_ready(self, policy: Policy | None) -> None:
         """From the start, and always, for what most requests will be: Python under the default policy."""
-        request = ExecutionRequest(code="", language="python")
-        usual = policy is not None and "python" in self._runtimes and refuse(request, policy) is None
+        requests = [ExecutionRequest(code=code, language="python") for code in _USUAL]
+        usual = policy is not None and "python" in self._runtimes and refuse(requests[0], policy) is None
         if self._engine is not None and self._engine.keeps_warm and policy is not None and usual:
-            keeping = self._engine.keep_ready(request, policy, self._settings.min_ready)
+            keeping = self._engine.keep_ready(requests, policy, self._settings.min_ready)
             self._keeping = asyncio.ensure_future(keeping)
 
     async def check(self) -> CheckResult:

@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from adapters.guest.contract import Guest, Runtime
@@ -126,11 +126,12 @@ class Engine:
             raise
         return LiveSession(spare, account, recipe.mould, self.taps, policy)
 
-    async def keep_ready(self, request: ExecutionRequest, policy: Policy, floor: int) -> None:
-        """Always keep some sandboxes ready for what is like this request."""
-        recipe, _ = await self.recipes.of(request, policy)
-        self.warmth.pool(recipe.scene, recipe.mould, floor)
-        self.warmth.home(recipe.scene).want()
+    async def keep_ready(self, requests: Iterable[ExecutionRequest], policy: Policy, floor: int) -> None:
+        """Always keep some sandboxes ready for what is like any of these requests."""
+        for request in requests:
+            recipe, _ = await self.recipes.of(request, policy)
+            self.warmth.pool(recipe.scene, recipe.mould, floor)
+            self.warmth.home(recipe.scene).want()
 
     async def aclose(self) -> None:
         """Kill every run and wait until all is dead."""

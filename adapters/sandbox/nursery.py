@@ -1,4 +1,4 @@
-"""A nursery: one bubblewrap with a forker in it, from which sandboxes come that are ready before anybody needs them."""
+"""A nursery: one bubblewrap with a keeper in it, from which sandboxes come that are ready before anybody needs them."""
 
 import array
 import asyncio
@@ -11,18 +11,19 @@ import re
 import select
 import signal
 import socket
+import struct
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from adapters.sandbox import seccomp
 from adapters.sandbox.cgroups import children
-from adapters.sandbox.plan import Mould
+from adapters.sandbox.plan import Mould, as_message, environment_of
 from adapters.sandbox.wall import Walled
 from host.errors import AdapterError
 from host.events import get_logger
 
-__all__ = ["Figures", "Nursery", "Spare", "SpawnForker"]
+__all__ = ["Figures", "Nursery", "Spare", "SpawnKeeper"]
 
 _log = get_logger("understudy.sandbox")
 _T = TypeVar("_T")
@@ -30,17 +31,18 @@ _T = TypeVar("_T")
 _MESSAGE_BYTES = 8192
 _ANCILLARY_BYTES = 64
 _LINE_BYTES = 8192
-_HEAD_BYTES = 9
+_HEAD_BYTES = 9  # of a message from the keeper: a letter and a number
 _HOLDERS_AHEAD = 4  # as inside/holders.py has it
 _READY_S = 10.0
 """How long a sandbox may take to get ready. It takes some milliseconds, even on a machine that is overrun."""
 
 _NOT_NEEDED = "it is not needed any more"
 _ENDED = "it ended before it was ready"
+_FIGURES = struct.Struct(">qqq")
 _PID = re.compile(rb"^Pid:\s+(\d+)", re.MULTILINE)
 
 
-class SpawnForker(Protocol):
+class SpawnKeeper(Protocol):
     """Starts the process of a nursery."""
 
     def __call__(self, walled: Walled, *, proc: int) -> Awaitable[None]: ...
@@ -54,6 +56,11 @@ class Figures:
     cpu_us: int
     peak_kib: int
 
+    @classmethod
+    def of(cls, message: bytes) -> "Figures":
+        """As the keeper tells them."""
+        return cls(*_FIGURES.unpack_from(message, _HEAD_BYTES))
+
 
 class Spare:
     """One sandbox that waits for its program, and later runs it.
@@ -61,7 +68,8 @@ class Spare:
     Attributes:
         line: the socket to the process inside.
         stdout, stderr, report: reading ends of what the program writes.
-        ended: settled when the program has ended; the sandbox is held, or soon dead.
+        ended: settled when the program has ended; the sandbox is held, or soon dead: how it ended, or None where nobody
+            saw it.
         dead: settled when every process in it is dead: how the program ended, or None where nobody saw it.
         held: whether it stays when its program has ended, for its files to be taken.
         in_use: whether it has been handed out; one that ends before that is buried at once.
@@ -71,6 +79,7 @@ class Spare:
 
     __slots__ = (
         "_first",
+        "_folder",
         "_is_ready",
         "_keep",
         "_line_inside",
@@ -95,19 +104,19 @@ class Spare:
         self._nursery = nursery
         self._loop = loop
         self._is_ready = False
-        self._first = self._program = -1
+        self._first = self._program = self._folder = -1
         self.number = number
         self.held = self.in_use = False
         self._there: asyncio.Future[None] | None = None
         self.cpu_before_us = 0
         self.trouble = ""
-        self.ended: asyncio.Future[None] = loop.create_future()
+        self.ended: asyncio.Future[Figures | None] = loop.create_future()
         self.dead: asyncio.Future[Figures | None] = loop.create_future()
         self.line, inside = socket.socketpair()
         self.stdout, stdout = os.pipe()
         self.stderr, stderr = os.pipe()
         self.report, report = os.pipe()
-        # These ends stay open here too: the end of a program then wakes nobody until the forker tells of it.
+        # These ends stay open here too: the end of a program then wakes nobody until the keeper tells of it.
         self._keep = (stdout, stderr, report)
         self._line_inside = inside
         self.line.settimeout(0)
@@ -148,7 +157,7 @@ class Spare:
         self.in_use = True
         if not self._is_ready:
             try:
-                said = self.line.recv(_LINE_BYTES)
+                said = self._heard()
             except BlockingIOError:
                 return False
             except ConnectionError:
@@ -156,26 +165,32 @@ class Spare:
             self._understand(said)
         return True
 
+    def _heard(self) -> bytes:
+        said, ancillary, _, _ = self.line.recvmsg(_LINE_BYTES, _ANCILLARY_BYTES, socket.MSG_CMSG_CLOEXEC)
+        if ancillary:
+            (self._folder,) = array.array("i", ancillary[0][2])
+        return said
+
     def _understand(self, said: bytes) -> None:
         self._is_ready = said[:1] == b"R"
         if not self._is_ready:
-            text = said[_HEAD_BYTES:].decode("utf-8", "replace")
+            text = said[1:].decode("utf-8", "replace")
             raise AdapterError(
                 f"a sandbox could not be set up: {text or self.trouble or self._nursery.trouble or _ENDED}",
                 remedy="Run understudy doctor: it names each missing layer.",
                 retryable=True,
                 may_have_started=False,
             )
-        self.cpu_before_us = int(said[_HEAD_BYTES:])
+        self.cpu_before_us = int(said[1:])
 
     async def _hear(self) -> bytes:
-        hearing = asyncio.ensure_future(self._loop.sock_recv(self.line, _LINE_BYTES))
-        await asyncio.wait((hearing, self.dead), timeout=_READY_S, return_when=asyncio.FIRST_COMPLETED)
-        hearing.cancel()
-        with contextlib.suppress(asyncio.CancelledError, ConnectionError):
-            return await hearing
+        """What it says. It is taken from the line only when nobody can stop waiting for it any more."""
+        spoken: asyncio.Future[None] = self._loop.create_future()
+        self._loop.add_reader(self.line.fileno(), _settle, spoken, None)
+        await asyncio.wait((spoken, self.dead), timeout=_READY_S, return_when=asyncio.FIRST_COMPLETED)
+        self._loop.remove_reader(self.line.fileno())
         with contextlib.suppress(BlockingIOError, ConnectionError):
-            return self.line.recv(_LINE_BYTES)
+            return self._heard()
         return b""
 
     def check(self) -> None:
@@ -201,14 +216,17 @@ class Spare:
         with contextlib.suppress(OSError):
             said = self.line.recv(_LINE_BYTES)
             if said[:1] == b"X":
-                return said[_HEAD_BYTES:].decode("utf-8", "replace")
+                return said[1:].decode("utf-8", "replace")
         return ""
 
     @property
     def descriptors(self) -> int:
         """How many it holds open."""
-        held = (self.stdout, self.stderr, self.report, self._first, self._program, *self._keep)
-        return 1 + sum(descriptor >= 0 for descriptor in held)
+        return 1 + len(self._held())
+
+    def _held(self) -> list[int]:
+        held = (self.stdout, self.stderr, self.report, self._first, self._program, self._folder, *self._keep)
+        return [descriptor for descriptor in held if descriptor >= 0]
 
     def kill(self) -> None:
         """Kill everything in it."""
@@ -230,6 +248,12 @@ class Spare:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._program, signal.SIGKILL)
 
+    def has_files(self) -> bool:
+        """Whether there may be anything in the work folder."""
+        with contextlib.suppress(OSError), os.scandir(self._folder) as entries:
+            return next(entries, None) is not None
+        return True
+
     def send_files_to(self, descriptor: int) -> None:
         """Have the files of a held sandbox sent, and it buried."""
         self._nursery.order(b"F", self, descriptor)
@@ -244,19 +268,18 @@ class Spare:
         """Give every descriptor back; nothing in it lives any more."""
         self.line.close()
         self._line_inside.close()
-        for descriptor in (self.stdout, self.stderr, self.report, self._first, self._program, *self._keep):
-            if descriptor >= 0:
-                os.close(descriptor)
-        self.stdout = self.stderr = self.report = self._first = self._program = -1
+        for descriptor in self._held():
+            os.close(descriptor)
+        self.stdout = self.stderr = self.report = self._first = self._program = self._folder = -1
         self._keep = (-1, -1, -1)
 
 
 class Nursery:
-    """Makes sandboxes by telling a forker.
+    """Makes sandboxes by telling a keeper.
 
     Args:
         label: what its processes carry in their arguments.
-        lost: called once when the forker is gone, however it came to that.
+        lost: called once when the keeper is gone, however it came to that.
 
     Attributes:
         trouble: why it is gone, or "".
@@ -281,17 +304,17 @@ class Nursery:
 
     @property
     def pid(self) -> int:
-        """The forker as this host sees it."""
+        """The keeper as this host sees it."""
         return self._walled.pid
 
     async def start(
-        self, spawn: SpawnForker, preload: Sequence[str], environment: Mapping[str, str], timeout_s: float
+        self, spawn: SpawnKeeper, preload: Sequence[str], environment: Mapping[str, str], timeout_s: float
     ) -> None:
-        """Start the forker and wait until it has loaded what it is to load.
+        """Start the keeper and wait until all is loaded what it is to load.
 
         Args:
             spawn: starts the process.
-            preload: the modules that it loads.
+            preload: the modules that programs find loaded.
             environment: the variables that it has meanwhile.
             timeout_s: how long all of that may take.
 
@@ -303,6 +326,8 @@ class Nursery:
                 await self._come_up(spawn, preload, environment)
         except TimeoutError:
             self.trouble = f"it took longer than {timeout_s:g} s"
+        except OSError as error:  # it ended before it was told anything
+            self.trouble = f"it ended at once: {error}"
         except AdapterError:
             self.trouble = "it did not start"
             self._walled.close()
@@ -314,7 +339,7 @@ class Nursery:
             raise error
         self._is_up = True
 
-    async def _come_up(self, spawn: SpawnForker, preload: Sequence[str], environment: Mapping[str, str]) -> None:
+    async def _come_up(self, spawn: SpawnKeeper, preload: Sequence[str], environment: Mapping[str, str]) -> None:
         proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             await spawn(self._walled, proc=proc)
@@ -322,7 +347,7 @@ class Nursery:
             os.close(proc)
         await self._walled.started()
         self._loop.add_reader(self._control.fileno(), self._listen)
-        start = {"preload": tuple(preload), "environment": dict(environment), "filter": seccomp.build()}
+        start = {"preload": tuple(preload), "environment": environment_of(environment), "filter": seccomp.build()}
         self._control.send(marshal.dumps(start, 2))
         await self._ready
 
@@ -334,7 +359,7 @@ class Nursery:
             doors: descriptors of control groups, which it enters before anything else.
 
         Raises:
-            AdapterError: the forker is gone or cannot be told.
+            AdapterError: the keeper is gone or cannot be told.
         """
         if not self.alive:
             raise AdapterError(f"the nursery is gone: {self.trouble}", retryable=True, may_have_started=False)
@@ -345,9 +370,10 @@ class Nursery:
         except OSError as error:
             raise AdapterError(f"no sandbox can be made: {error}", retryable=True, may_have_started=False) from error
         try:
-            self._tell((b"H" if spare.held else b"S") + number, (*spare.inside, *doors))
+            self._tell((b"H" if spare.held else b"S") + number + mould.message, (*spare.inside, *doors))
             spare.sent()
-            spare.line.send(mould.message)
+            if mould.added_environment:
+                spare.line.send(as_message(dict(mould.added_environment)))
         except OSError as error:
             spare.close()
             raise AdapterError(f"no sandbox can be made: {error}", retryable=True, may_have_started=False) from error
@@ -355,7 +381,7 @@ class Nursery:
         return spare
 
     def order(self, letter: bytes, spare: Spare, *descriptors: int) -> None:
-        """Tell the forker something about a sandbox, if both are still there."""
+        """Tell the keeper something about a sandbox, if both are still there."""
         if spare.number in self._spares and not self.trouble:
             with contextlib.suppress(OSError):
                 self._tell(letter + spare.number, descriptors)
@@ -366,15 +392,15 @@ class Nursery:
         return [spare.pids()[0] for spare in list(self._spares.values())]
 
     def processes(self, taken: Collection[int]) -> Sequence[int]:
-        """Bubblewrap, the forker, what makes holders, and the few holders that are made ahead.
+        """Bubblewrap, the keeper, what makes holders, the template, and the few holders that are made ahead.
 
         Args:
             taken: the holders of sandboxes.
         """
         with contextlib.suppress(OSError):
-            maker = children(self.pid)[0]
+            maker, template = children(self.pid)[:2]
             ahead = [pid for pid in children(maker) if pid not in taken]
-            return [self._walled.bubblewrap, self.pid, maker, *ahead[:_HOLDERS_AHEAD]]
+            return [self._walled.bubblewrap, self.pid, maker, template, *ahead[:_HOLDERS_AHEAD]]
         return []
 
     @property
@@ -410,7 +436,9 @@ class Nursery:
     def _listen(self) -> None:
         while not self.trouble:
             try:
-                message, ancillary, _, _ = self._control.recvmsg(_MESSAGE_BYTES, _ANCILLARY_BYTES)
+                message, ancillary, _, _ = self._control.recvmsg(
+                    _MESSAGE_BYTES, _ANCILLARY_BYTES, socket.MSG_CMSG_CLOEXEC
+                )
             except BlockingIOError:
                 return
             except OSError as error:
@@ -418,7 +446,7 @@ class Nursery:
                 if error.errno != errno.ECONNRESET:
                     self._gone(str(error))
             if not message:
-                self._gone(f"the forker ended. {self._walled.said()}".strip())
+                self._gone(f"the keeper ended. {self._walled.said()}".strip())
                 return
             self._take(message, array.array("i", b"".join(data for _, _, data in ancillary)))
 
@@ -435,25 +463,22 @@ class Nursery:
         elif letter == b"P":
             spare.take(*descriptors)
         elif letter == b"E":
-            _settle(spare.ended, None)
+            _settle(spare.ended, Figures.of(message))
             if not spare.in_use:
                 spare.kill()
         elif letter == b"D":
-            status, cpu_us, peak_kib = (
-                int.from_bytes(message[place : place + 8], "big", signed=True) for place in (9, 17, 25)
-            )
-            self._dead(spare, Figures(status, cpu_us, peak_kib))
+            self._dead(spare, Figures.of(message))
         elif letter == b"X":
             spare.trouble = message[_HEAD_BYTES:].decode("utf-8", "replace")
             self._dead(spare, None)
 
     def _dead(self, spare: Spare, figures: Figures | None) -> None:
         del self._spares[spare.number]
-        _settle(spare.ended, None)
+        _settle(spare.ended, figures)
         _settle(spare.dead, figures)
 
     def _gone(self, why: str) -> None:
-        """The forker is gone, and with it all that came from it: the kernel kills what is in its namespace."""
+        """The keeper is gone, and with it all that came from it: the kernel kills what is in its namespace."""
         if self.trouble:
             return
         self.trouble = why

@@ -1,4 +1,4 @@
-"""From a policy and a launch to a job: the bounds of a run, and what its launcher or forker is told."""
+"""From a policy and a launch to a job: the bounds of a run, and what its launcher or template is told."""
 
 import marshal
 import resource
@@ -12,7 +12,7 @@ from adapters.sandbox.watch import Bounds
 from host.models import ExecutionRequest
 from host.policy import FileSystemAccess, Policy
 
-__all__ = ["Job", "Mould", "as_message", "make_job", "make_mould"]
+__all__ = ["Job", "Mould", "as_message", "environment_of", "make_job", "make_mould"]
 
 _MIB = 1 << 20
 _SESSION_CPU_MS = 24 * 3600 * 1000  # for the process itself; each command has its policy's, held from outside
@@ -36,16 +36,23 @@ class Mould:
     """What all runs of one language under one policy have in common, settled before the first of them is known.
 
     Attributes:
-        settings: for the launcher or the forker; see there.
-        message: the same as the forker takes it.
+        settings: for the launcher or the template; see there.
+        message: the same as the template takes it. It keeps this, so nothing of a policy's environment is in it.
+        added_environment: what the policy adds to the environment.
         bounds: of CPU time, memory and threads.
         collect: how many files and bytes come out of the work folder, or None.
     """
 
     settings: Mapping[str, Any]
     message: bytes
+    added_environment: Mapping[str, str]
     bounds: Bounds
     collect: tuple[int, int] | None
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """Moulds with the same are alike."""
+        return self.message, *sorted(self.added_environment.items())
 
     @property
     def in_process(self) -> bool:
@@ -69,18 +76,26 @@ def make_mould(policy: Policy, launch: Launch, *, late: bool = False, session: b
     settings: dict[str, Any] = {
         "argv": list(launch.argv),
         "in_process": launch.in_process,
-        "environment": {**_BASE_ENVIRONMENT, **launch.environment, **policy.environment},
+        "environment": environment_of(launch.environment),
+        "adds_environment": bool(policy.environment),
         "work": _work_folder(policy),
         "limits": _limits(policy, launch, cpu_ms, memory, threads + 1),
         "late": late,
         "session": session,
+        "collects": takes_out,
     }
     return Mould(
         settings=settings,
-        message=as_message(settings),
+        message=marshal.dumps(settings, 2),
+        added_environment=dict(policy.environment),
         bounds=Bounds(policy.max_cpu_time, memory, threads),
         collect=(policy.max_files, policy.max_file_bytes) if takes_out else None,
     )
+
+
+def environment_of(variables: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a guest that wants these variables; a policy may add others."""
+    return {**_BASE_ENVIRONMENT, **variables}
 
 
 def as_message(thing: Any) -> bytes:
@@ -112,7 +127,9 @@ class Job:
     def plan(self) -> bytes:
         """All of it in one message, for a launcher."""
         mould = self.mould
-        return as_message({**mould.settings, "files": self.files, "collect": mould.collect, "filter": seccomp.build()})
+        more = {"files": self.files, "collect": mould.collect, "filter": seccomp.build()}
+        environment = {**mould.settings["environment"], **mould.added_environment}
+        return as_message({**mould.settings, "environment": environment, **more})
 
 
 def make_job(request: ExecutionRequest, policy: Policy, mould: Mould, launch: Launch) -> Job:

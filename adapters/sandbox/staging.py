@@ -19,7 +19,7 @@ from adapters.guest import workfolder
 from adapters.sandbox.inside import __file__ as _inside
 from host.errors import AdapterError
 
-__all__ = ["EMPTY", "FORKER", "GUESTS", "LAUNCHER", "Staged", "remove_unfinished", "stage"]
+__all__ = ["EMPTY", "GUESTS", "KEEPER", "LAUNCHER", "Staged", "remove_unfinished", "stage"]
 
 GUESTS = "/guest"
 """Where the launcher and the guests show inside the wall."""
@@ -27,8 +27,8 @@ GUESTS = "/guest"
 LAUNCHER = f"{GUESTS}/launcher/launcher.pyc"
 """The launcher, inside."""
 
-FORKER = f"{GUESTS}/launcher/forker.pyc"
-"""The forker, inside."""
+KEEPER = f"{GUESTS}/launcher/keeper.pyc"
+"""The keeper, inside."""
 
 EMPTY = "launcher/empty"
 """An empty folder among the guests, to show in place of what must not be seen."""
@@ -36,10 +36,11 @@ EMPTY = "launcher/empty"
 _INSIDE = Path(_inside).parent
 _LAUNCHER_FILES = {
     f"{GUESTS}/launcher/launcher.py": _INSIDE / "launcher.py",
-    f"{GUESTS}/launcher/forker.py": _INSIDE / "forker.py",
+    f"{GUESTS}/launcher/keeper.py": _INSIDE / "keeper.py",
     f"{GUESTS}/launcher/holders.py": _INSIDE / "holders.py",
     f"{GUESTS}/launcher/kernel.py": _INSIDE / "kernel.py",
     f"{GUESTS}/launcher/steps.py": _INSIDE / "steps.py",
+    f"{GUESTS}/launcher/template.py": _INSIDE / "template.py",
     f"{GUESTS}/launcher/workfolder.py": Path(workfolder.__file__),
 }
 _CROWD = 3
@@ -48,7 +49,7 @@ import py_compile, sys
 mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
 for path in sys.argv[1:]:
     py_compile.compile(path, doraise=True, invalidation_mode=mode)
-    if path.endswith(("/launcher/launcher.py", "/launcher/forker.py")):  # started by path, not imported
+    if path.endswith(("/launcher/launcher.py", "/launcher/keeper.py")):  # started by path, not imported
         py_compile.compile(path, cfile=path + "c", doraise=True, invalidation_mode=mode)
 """
 

@@ -33,11 +33,13 @@ class Metered:
         self._killed_before = 0
         self._open: list[int] = []
         self.doors: list[int] = []
-        self._cpu = self._peak = self._events = self._usage = -1
+        self._cpu = self._peak = self._events = self._usage = self._tasks = -1
         for folder in folders:
             self.doors.append(self._opened(folder / "tasks", os.O_WRONLY))
             if (folder / "cpuacct.usage").exists():
                 self._cpu = self._opened(folder / "cpuacct.usage", os.O_RDONLY)
+            if (folder / "pids.current").exists():
+                self._tasks = self._opened(folder / "pids.current", os.O_RDONLY)
             if (folder / "memory.limit_in_bytes").exists():
                 self._peak = self._opened(folder / "memory.max_usage_in_bytes", os.O_RDWR)
                 self._events = self._opened(folder / "memory.oom_control", os.O_RDONLY)
@@ -50,6 +52,11 @@ class Metered:
             _number(self._peak),
             self._killed() > self._killed_before,
         )
+
+    @property
+    def empty(self) -> bool:
+        """Whether no process is in it."""
+        return self._tasks >= 0 and _number(self._tasks) == 0
 
     def clear(self) -> bool:
         """Count from nothing again. False where too much of the last run is still charged to it."""
@@ -130,8 +137,9 @@ class Stock:
 
     def close(self) -> None:
         """Remove them all."""
-        for metered in (*self._free, *self._leaving):
+        for metered in (*self._kept, *self._leaving):
             _removed(metered)
+        self._kept.clear()
         self._free.clear()
 
     def _made(self) -> Metered:

@@ -9,20 +9,21 @@ import signal
 import socket
 import subprocess
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from adapters.sandbox.bubblewrap import Bubblewrap, View, arguments, read_child_pid
 from adapters.sandbox.spawner import Around, Spawner
-from adapters.sandbox.staging import EMPTY, FORKER, LAUNCHER
+from adapters.sandbox.staging import EMPTY, KEEPER, LAUNCHER
 from adapters.sandbox.strays import kill_strays
 from host.errors import AdapterError
 
 __all__ = ["Interpreter", "UserIds", "Wall", "Walled"]
 
 _BEYOND_STANDARD = 10  # descriptors that the launcher moves must not lie where it moves them
+_FORKED_FROM = {"LD_BIND_NOW": "1"}  # functions of libraries are found once, not in each process that is forked
 _INFO_BYTES = 65_536
 _DIAGNOSTIC_BYTES = 4096
 
@@ -91,14 +92,14 @@ class Walled:
         self._process: subprocess.Popen[bytes] | None = None
         self._process_handle = self._launcher_handle = -1
 
-    def options(self, extra: Sequence[int] = ()) -> dict[str, Any]:
+    def options(self, extra: Sequence[int] = (), environment: Mapping[str, str] | None = None) -> dict[str, Any]:
         """For ``subprocess.Popen``; ``extra`` are more descriptors for inside."""
         return {
             "stdin": self.frame,
             "stdout": self._stdout_inside,
             "stderr": self._stderr_inside,
             "pass_fds": (self._report_inside, self._control_number, self._info_inside, *extra),
-            "env": {},
+            "env": dict(environment or {}),
             "cwd": "/",
             "start_new_session": True,  # a terminal's Ctrl-C is for the host to deal with
         }
@@ -240,7 +241,7 @@ class Wall:
         around: Around,
         proc: int | None = None,
     ) -> None:
-        """Start the process of ``walled``: a launcher, or a forker where it is given ``proc``.
+        """Start the process of ``walled``: a launcher, or a keeper where it is given ``proc``.
 
         Args:
             walled: fresh.
@@ -256,8 +257,8 @@ class Wall:
         """
         trees = [host for _, host in view.trees]
         build = functools.partial(self._command, walled, view, interpreter, preload, proc)
-        extra = () if proc is None else (proc,)
-        walled.adopt(await self._spawner.spawn(build, trees, around, uid, **walled.options(extra)))
+        options = walled.options() if proc is None else walled.options((proc,), _FORKED_FROM)
+        walled.adopt(await self._spawner.spawn(build, trees, around, uid, **options))
 
     def _command(
         self,
@@ -274,7 +275,7 @@ class Wall:
         if proc is None:
             program = (LAUNCHER, str(report), str(control), ",".join(preload) or "-")
         else:
-            program = (FORKER, str(control), str(proc))
+            program = (KEEPER, str(control), str(proc))
         started = ["-I", "-S", "-X", "utf8", *program, walled.label]
         return [self._bubblewrap.program, *shown, "--", interpreter.inside, *started]
 

@@ -30,8 +30,8 @@ class Scene:
     Attributes:
         key: the same for the same scene.
         view: what they see of the host.
-        interpreter: what the forker runs on.
-        preload: modules that the forker loads.
+        interpreter: what the keeper runs on.
+        preload: modules that programs find loaded.
         environment: variables that it has meanwhile.
     """
 
@@ -71,7 +71,7 @@ class Warmth:
         self._start_timeout_s = start_timeout_s
         self._numbers = itertools.count(1)
         self._homes: dict[Hashable, Home] = {}
-        self._pools: dict[tuple[Hashable, bytes], Pool] = {}
+        self._pools: dict[tuple[Hashable, Hashable], Pool] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._burials: set[asyncio.Future[None]] = set()
 
@@ -96,7 +96,7 @@ class Warmth:
         """The ready sandboxes of one mould in a scene. None where there are pools enough: callers may tighten a policy
         in endless ways, each a mould of its own.
         """
-        key = (scene.key, mould.message)
+        key = (scene.key, mould.key)
         pool = self._pools.get(key)
         if pool is None:
             if len(self._pools) >= _MOST_POOLS:

@@ -45,6 +45,7 @@ class WarmRun:
         self._pipes: tuple[Outlet, Outlet, Report] | None = None
         self._began = 0.0
         self._unsent: memoryview | None = None
+        self._alone = False
         self.cause: Cause | None = None
 
     @property
@@ -98,9 +99,12 @@ class WarmRun:
                 pipe.close()
             if not spare.dead.done():
                 spare.kill()
-                await spare.dead
-            spare.close()
-            self._account.close()
+                if not self._alone:
+                    await spare.dead
+            if spare.dead.done():
+                self._give_back()
+            else:  # what still ends runs nothing of anybody's
+                spare.dead.add_done_callback(self._give_back)
 
     async def _through(self) -> Ended:
         spare, job = self._spare, self._job
@@ -114,8 +118,14 @@ class WarmRun:
         self._began = time.perf_counter()
         self._timers.append(self._loop.call_later(_SHORT_S, self._is_long))
         await self._send()
-        files = await self._files() if spare.held else None
-        figures = await spare.dead
+        figures = await spare.ended
+        # A program that has left nobody behind is over when it has ended.
+        self._alone = self.cause is None and figures is not None and self._account.empty
+        files = None
+        if spare.held and not (self._alone and not spare.has_files()):
+            files = await self._files()
+        if not self._alone:
+            figures = await spare.dead
         wall_ms = (time.perf_counter() - self._began) * 1000
         for pipe in self._pipes:
             pipe.drain()
@@ -135,6 +145,10 @@ class WarmRun:
         )
         self._add(ended, figures)
         return ended
+
+    def _give_back(self, *_: object) -> None:
+        self._spare.close()
+        self._account.close()
 
     async def _send(self) -> None:
         """Send the job. For a guest that is executed the end of the line is the end of its stdin."""
@@ -182,7 +196,6 @@ class WarmRun:
     async def _files(self) -> Control | None:
         """What came out of the work folder, once the program has ended; None where nobody can ask any more."""
         spare = self._spare
-        await spare.ended
         if spare.dead.done() or self.cause is Cause.CANCELLED:
             return None
         ours, inside = socket.socketpair()

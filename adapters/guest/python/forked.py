@@ -14,7 +14,8 @@ def reseed():
     """Draw anew what modules drew when they were imported; only those that are imported already."""
     random = sys.modules.get("random")
     if random is not None:
-        random.seed()
+        shared = random._inst  # what the functions of the module draw from; nobody has drawn from it
+        super(random.Random, shared).seed()
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:
         numpy_random.seed()

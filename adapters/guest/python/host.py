@@ -55,11 +55,15 @@ _ENVIRONMENT = {
     "MPLCONFIGDIR": "/tmp/matplotlib",
     "OPENBLAS_NUM_THREADS": "1",  # NumPy's would reserve memory for every core of the machine
 }
+BARE = ("python.main", "python.imports", "traceback")
+"""What a process imports that clones itself for programs that import nothing: the guest, and what shows errors.
+
+Most of what a clone costs is the memory and the shared objects of what it was cloned from.
+"""
+
 PRELOAD = (
-    "python.main",
-    "python.imports",
+    *BARE,
     "python.sessions",
-    "_sitebuiltins",
     "collections",
     "csv",
     "dataclasses",
@@ -75,12 +79,11 @@ PRELOAD = (
     "statistics",
     "string",
     "textwrap",
-    "traceback",
     "typing",
 )
-"""What a process imports that clones itself for runs: the guest, and what programs use most and is small.
+"""What a process imports that clones itself for all others: also what programs use most and is small.
 
-Each clone pays for the pages that it writes to. asyncio is left out because it brings threads, sockets and OpenSSL.
+asyncio is left out because it brings threads, sockets and OpenSSL.
 """
 
 _PRELOAD_OF_SITE = {"numpy": ("numpy", "python.arrays"), "pandas": ("pandas",)}
@@ -109,30 +112,38 @@ class PythonGuest:
     def __init__(self, environments: Environments, program: Path | None = None) -> None:
         self._environments = environments
         self._program = program
-        self._launches: dict[tuple[str, ...], Launch] = {}
+        self._launches: dict[tuple[object, ...], Launch] = {}
 
     def find(self) -> Runtime | Missing:
         return find_python(self._program, self.language)
 
     def launch(self, request: ExecutionRequest, policy: Policy, runtime: Runtime) -> Launch:
-        return dataclasses.replace(self._launch(policy, runtime, "run"), frame=self.frame(request, policy))
+        bare = "import" not in request.code and b'"$type"' not in request.inputs_wire
+        return dataclasses.replace(self._launch(policy, runtime, "run", bare=bare), frame=self.frame(request, policy))
 
     def open(self, policy: Policy, runtime: Runtime) -> Launch:
-        return self._launch(policy, runtime, "session")
+        return self._launch(policy, runtime, "session", bare=False)
 
     def frame(self, request: ExecutionRequest, policy: Policy) -> bytes:
         environment = self._environments.get(policy.guest_environment)
         return request_frame(request, policy, environment={"name": environment.name, "remedy": environment.remedy})
 
-    def _launch(self, policy: Policy, runtime: Runtime, function: str) -> Launch:
-        """All but the frame; the same for every request in the same environment."""
+    def _launch(self, policy: Policy, runtime: Runtime, function: str, *, bare: bool) -> Launch:
+        """All but the frame; the same for every request in the same environment.
+
+        Args:
+            policy: names the environment.
+            runtime: the interpreter.
+            function: of ``python.main``.
+            bare: whether modules are to be loaded beforehand only for the guest itself.
+        """
         environment = self._environments.get(policy.guest_environment)
-        key = (environment.name, environment.state, environment.built_at, runtime.version, function)
+        key = (environment.name, environment.state, environment.built_at, runtime.version, function, bare)
         if key not in self._launches:
-            self._launches[key] = self._new_launch(environment, runtime, function)
+            self._launches[key] = self._new_launch(environment, runtime, function, bare=bare)
         return self._launches[key]
 
-    def _new_launch(self, environment: Environment, runtime: Runtime, function: str) -> Launch:
+    def _new_launch(self, environment: Environment, runtime: Runtime, function: str, *, bare: bool) -> Launch:
         trees = dict(PYTHON_FILES)
         site = environment.site if runtime.version.startswith(environment.python + ".") else None
         packages: Iterable[str] = ()
@@ -142,8 +153,8 @@ class PythonGuest:
             packages = environment.packages
         own = self._program is not None
         command = (str(runtime.program), "-I", "-S", "-X", "utf8", "-u", "/guest/python/main.py")
-        preload = sum((names for package, names in _PRELOAD_OF_SITE.items() if package in packages), PRELOAD)
-        if packages:
+        preload = BARE if bare else sum((_PRELOAD_OF_SITE.get(package, ()) for package in packages), PRELOAD)
+        if packages and not bare:
             preload += ("python.ahead",)
         return Launch(
             argv=(*command, function) if own else ("python.main", function),

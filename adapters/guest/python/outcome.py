@@ -5,7 +5,7 @@ import sys
 
 from . import channels, tracebacks, values
 
-__all__ = ["fail", "perform", "quiet", "refill", "refuse", "reserve", "send", "show"]
+__all__ = ["fail", "forget", "perform", "quiet", "refill", "refuse", "reserve", "send", "show"]
 
 _RESERVE_BYTES = 4 << 20  # given back when memory runs out, so that the error can still be told
 _state = {"deepened": False}
@@ -40,6 +40,12 @@ def perform(program, report, spare):
         return 0
     # It is no longer being handled, so that a hook of the program's sees what it would in CPython.
     return _exit_code(failure, report) if isinstance(failure, SystemExit) else fail(failure, report)
+
+
+def forget():
+    """Be as before the first program."""
+    _state["deepened"] = False
+    channels.use(None)
 
 
 def fail(error, report):

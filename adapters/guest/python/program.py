@@ -13,19 +13,25 @@ _ONLY_TREE = 0x400  # ast.PyCF_ONLY_AST, without importing ast
 _TOP_LEVEL_AWAIT = 0x2000  # ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 _IS_COROUTINE = 0x80  # inspect.CO_COROUTINE
 _OWN_NAMES = ("inputs", "result")
+_GOES_ON = ("", " ", "\t", "\f", "#", "@", ")", "]", "}")  # what a last line begins with that is no statement itself
 
 
 class Program:
-    """One program in a module of its own that is ``__main__``: made, then loaded, run and asked for its value."""
+    """One program in a module of its own that is ``__main__``: made, then loaded, run and asked for its value.
 
-    def __init__(self):
+    Args:
+        folder: the one that it will be in, where that is known.
+    """
+
+    def __init__(self, folder=None):
         self._code = ""
         self._file = tracebacks.FILE
         self._last = None
         self._module = module = type(sys)("__main__")
         self._names = names = module.__dict__
         names["__builtins__"] = builtins
-        names["__file__"] = self._file
+        names["__file__"] = self._file if folder is None else f"{folder}/{self._file}"
+        self._placed = folder is not None
         names["__loader__"] = self._source = _Source()
         self._allowed = []
         self._guarded = None
@@ -37,8 +43,9 @@ class Program:
         """Take the code and its inputs; nothing of it runs yet."""
         self._code = self._source.code = code
         self._names["__builtins__"] = builtins if allowed_imports is None else self._guard(allowed_imports)
+        if not self._placed or file != self._file:
+            self._names["__file__"] = _path_of(file)
         self._file = file
-        self._names["__file__"] = _path_of(file)
         _add_inputs(self._names, inputs)
 
     def run(self):
@@ -135,6 +142,9 @@ def compile_program(code, file, edit=None, flags=0):
     if nul >= 0:  # Python versions differ in what they make of it
         line = code.count("\n", 0, nul) + 1
         raise SyntaxError("source code cannot contain null bytes", (file, line, nul - code.rfind("\n", 0, nul), None))
+    codes = _compile_apart(code, file, flags) if edit is None else None
+    if codes is not None:
+        return codes
     try:
         tree = compile(code, file, "exec", _ONLY_TREE | flags, dont_inherit=True)
         last = _ast.Expression(tree.body.pop().value) if tree.body and type(tree.body[-1]) is _ast.Expr else None
@@ -153,6 +163,25 @@ def compile_program(code, file, edit=None, flags=0):
     except SyntaxError as error:
         tracebacks.add_source_line(error)
         raise
+
+
+def _compile_apart(code, file, flags):
+    """The same without a tree, which is several times the work and memory. None where that cannot be.
+
+    It can where the last line is certain to be the last statement: what stands before it is a program of its own, and
+    the line is an expression or gives a value to a name.
+    """
+    start = code.rstrip().rfind("\n") + 1
+    last = code[start:]
+    if last[:1] in _GOES_ON or ";" in last or "\r" in code or "__future__" in code:
+        return None
+    name, _, given = last.partition("=")
+    mode = "exec" if given[:1] not in ("", "=") and name.strip().isidentifier() else "eval"
+    try:
+        tail = compile("\n" * code.count("\n", 0, start) + last, file, mode, flags, dont_inherit=True)
+        return (compile(code[:start], file, "exec", flags, dont_inherit=True), tail) if start else (tail,)
+    except SyntaxError:
+        return None
 
 
 def _compile_trees(tree, last, file, flags):

@@ -11,6 +11,7 @@ __all__ = [
     "add_source_line",
     "begin",
     "class_name",
+    "forget",
     "install",
     "place",
     "print_uncaught",
@@ -42,6 +43,12 @@ def begin(code, environment):
     if len(_sources) > 1:  # one source is found through the loader of __main__
         _show_sources()
     return file
+
+
+def forget():
+    """Be as before the first program."""
+    _sources.clear()
+    _state.update(file=FILE, environment=None)
 
 
 def install():

@@ -1,9 +1,9 @@
 """The processes that hold a sandbox's namespaces: process 1 in each, from before the program comes until all are dead.
 
-A process of its own makes them, forked from the forker when that is still small. It ignores SIGCHLD, and so do the
-holders that it clones: orphans of the program that fall to one of them are buried by the kernel, and the holder needs
-to run no code at all. It shares its maker's memory and sleeps in the C library. The forker itself cannot ignore
-SIGCHLD: it has to learn how programs end.
+A process of its own makes them, forked from the keeper. It ignores SIGCHLD, and so do the holders that it clones:
+orphans of the program that fall to one of them are buried by the kernel, and the holder needs to run no code at all. It
+shares its maker's memory and sleeps in the C library. The keeper itself cannot ignore SIGCHLD: it has to learn how
+programs end.
 
 Runs inside the wall: standard library only, Python 3.9 to 3.15.
 """
@@ -18,10 +18,12 @@ import kernel
 
 DESCRIPTOR_BYTES = 4
 AHEAD = 4
+PROC = 4  # a descriptor of the host's /proc
+IDS = b"1000 1000 1"
 
 
 class Stock:
-    """Holders that are made ahead. Lives in the forker.
+    """Holders that are made ahead. Lives in the keeper.
 
     Args:
         count: how many there can be at one time.
@@ -97,16 +99,15 @@ class Stock:
         self._places.append(place)
 
     def detach(self):
-        """In a process that was forked from the forker: none of this is its own."""
+        """In a process that was forked from the keeper: none of this is its own."""
         self._line.detach()
 
 
 def make_holders(line, count):
     """Make a holder at each place that is asked for, and send a handle of it. Never returns."""
     try:
-        descriptor = os.dup2(line.detach(), 3)
-        kernel.close_from(descriptor + 1)
-        line = _socket.socket(fileno=descriptor)
+        line = _socket.socket(fileno=os.dup2(line.detach(), 3))
+        kernel.close_from(PROC + 1)
         _signal.signal(_signal.SIGCHLD, _signal.SIG_IGN)
         stacks = kernel.Stacks(count)
         while True:
@@ -120,10 +121,30 @@ def make_holders(line, count):
 
 def make_one(line, stack):
     """Make one, and send a handle of it or why there is none."""
+    handle = -1
     try:
         handle = kernel.pidfd_open(kernel.clone_holder(stack))
+        give_ids(handle)
     except OSError as error:
         line.send(str(error).encode("utf-8", "replace")[:1000] or b"?")
+        if handle >= 0:
+            _signal.pidfd_send_signal(handle, _signal.SIGKILL)
+            os.close(handle)
         return
     line.sendmsg([b"+"], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, handle.to_bytes(DESCRIPTOR_BYTES, sys.byteorder))])
     os.close(handle)
+
+
+def give_ids(handle):
+    """Give whoever joins a holder the user and group id there that this process has here.
+
+    What /proc says of a handle is the number that the process has for the host, whose /proc it is.
+    """
+    place = os.open(f"self/fdinfo/{handle}", os.O_RDONLY, dir_fd=PROC)
+    said = os.read(place, 1000)
+    os.close(place)
+    number = int(said[said.index(b"Pid:") + 4 :].split(None, 1)[0])
+    for name, text in (("setgroups", b"deny"), ("uid_map", IDS), ("gid_map", IDS)):
+        place = os.open(f"{number}/{name}", os.O_WRONLY, dir_fd=PROC)
+        os.write(place, text)
+        os.close(place)

@@ -1,5 +1,8 @@
-"""The few system calls that the launcher and the forker need and Python has no function for: mount, prctl, capset,
-prlimit, getrusage, clone, setns.
+"""The few system calls that the processes inside need and Python has no function for: mount, prctl, capset, prlimit,
+getrusage, clone, setns.
+
+Most are here as ``Call``s: made once, before a fork, with every argument in the form that C wants it in. A process that
+makes such a call then writes to next to none of the memory that it shares with the one it was forked from.
 
 ``ctypes`` would do, but importing it costs five milliseconds of every run; the C module beneath it costs none. Its
 names have not changed since Python 2.5.
@@ -8,6 +11,7 @@ Runs inside the wall: standard library only, Python 3.9 to 3.15.
 """
 
 import _ctypes
+import functools
 import os
 import sys
 
@@ -33,20 +37,27 @@ _SECUREBITS = (
 )
 _PR_GET_TID_ADDRESS = 40
 _CLONE_VM = 0x100
+_SIGCHLD = 17
+_CLONE_PARENT = 0x8000
 _CLONE_CHILD_CLEARTID = 0x200000
 _CLONE_CHILD_SETTID = 0x1000000
 _CLONE_NEWNS = 0x20000
 _CLONE_NEWIPC = 0x8000000
 _CLONE_NEWUSER = 0x10000000
 _CLONE_NEWPID = 0x20000000
+_HOLDING = _CLONE_VM | _CLONE_NEWUSER | _CLONE_NEWPID | _CLONE_NEWNS | _CLONE_NEWIPC | _SIGCHLD
+_JOINED = _CLONE_NEWUSER | _CLONE_NEWNS | _CLONE_NEWIPC
 _WALL = 0x40000000  # wait for children whatever signal tells of their end
-_ANY_FILE = 0xFFFFFFFF
+_ANY_FILE = 0x7FFFFFFF
 _SIGKILL = 9
-_SIGCHLD = 17
 _IS_ARM = os.uname().machine == "aarch64"
 _SYS_CLONE = 220 if _IS_ARM else 56
 _SYS_PIDFD_OPEN = 434
 _SYS_CLOSE_RANGE = 436
+
+
+class _Int(_ctypes._SimpleCData):
+    _type_ = "i"
 
 
 class _Long(_ctypes._SimpleCData):
@@ -68,32 +79,115 @@ class _Usage(_ctypes.Array):
 
 class _Function(_ctypes.CFuncPtr):
     _flags_ = _ctypes.FUNCFLAG_CDECL | _ctypes.FUNCFLAG_USE_ERRNO
+    _restype_ = _Int
+
+
+class _LongFunction(_ctypes.CFuncPtr):
+    _flags_ = _ctypes.FUNCFLAG_CDECL | _ctypes.FUNCFLAG_USE_ERRNO
     _restype_ = _Long
 
 
 _libc = _ctypes.dlopen(None, 0)
-_functions = {}
+_pause = _Long(_ctypes.dlsym(_libc, "pause"))
+_clone = _Function(_ctypes.dlsym(_libc, "clone"))
+_setns = _Function(_ctypes.dlsym(_libc, "setns"))  # an int that is given to it as it is becomes one of C's
+_shutdown = _Function(_ctypes.dlsym(_libc, "shutdown"))
+_syscall = _LongFunction(_ctypes.dlsym(_libc, "syscall"))
 
 
-def _call(name, *arguments):
-    """Call ``name`` of the C library with ints, bytes and None.
+def _prepared(name, *arguments, kind=_Function):
+    """A call of ``name`` of the C library with ints, bytes and None, to be made later: ``_checked`` makes it."""
+    converted = [_Long(item) if type(item) is int else item for item in arguments]
+    return functools.partial(kind(_ctypes.dlsym(_libc, name)), *converted)
+
+
+def _checked(call, name):
+    """Make a call that was prepared.
 
     Raises:
         OSError: it returned -1.
     """
-    function = _functions.get(name)
-    if function is None:
-        function = _functions[name] = _Function(_ctypes.dlsym(_libc, name))
-    result = function(*[_Long(item) if type(item) is int else item for item in arguments])
-    if result & 0xFFFFFFFF == 0xFFFFFFFF:
+    result = call()
+    if result == -1:
         code = _ctypes.get_errno()
-        raise OSError(code, name + ": " + os.strerror(code))
+        raise OSError(code, f"{name}: {os.strerror(code)}")
     return result
 
 
-def mount(source, target, kind, flags, options=None):
-    """Mount, bind or remount; every name as bytes."""
-    _call("mount", source, target, kind, flags, options)
+def _call(name, *arguments):
+    """Call ``name`` of the C library, which returns an int.
+
+    Raises:
+        OSError: it returned -1.
+    """
+    return _checked(_prepared(name, *arguments), name)
+
+
+def _system_call(*arguments):
+    """Make a system call for which the C library has no function.
+
+    Raises:
+        OSError: it returned -1.
+    """
+    return _checked(_prepared("syscall", *arguments, kind=_LongFunction), "syscall")
+
+
+class Calls:
+    """Calls to be made in a row."""
+
+    __slots__ = ("_calls",)
+
+    def __init__(self):
+        self._calls = []
+
+    def add(self, name, *arguments):
+        """One more of the C library's."""
+        self._calls.append((name, _prepared(name, *arguments)))
+
+    def add_python(self, function, *arguments):
+        """One more of Python's own."""
+        self._calls.append((function.__name__, functools.partial(function, *arguments)))
+
+    def mount(self, source, target, kind, flags, options=None):
+        """Mount, bind or remount; every name as bytes."""
+        self.add("mount", source, target, kind, flags, options)
+
+    def limit(self, resource, soft, hard):
+        """Set one resource limit of this process."""
+        self.add("prlimit", 0, resource, soft.to_bytes(8, "little") + hard.to_bytes(8, "little"), None)
+
+    def hide_memory(self):
+        """Keep every process without privileges from reading or tracing this one."""
+        self.add("prctl", _PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+    def drop_capabilities(self):
+        """Give up every capability, for good.
+
+        The bounding set stays as it is: it says what an executed file may give, and with "no new privileges" no file
+        gives anything. Emptying it takes forty system calls.
+        """
+        self.add("prctl", _PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        self.add("prctl", _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+        self.add("prctl", _PR_SET_SECUREBITS, _SECUREBITS, 0, 0, 0)
+        self.add("capset", _CAP_VERSION_3.to_bytes(4, "little") + bytes(4), bytes(24))
+
+    def filter_system_calls(self, program):
+        """Install a seccomp filter: classic BPF as bytes, eight for each instruction."""
+        pointer = bytes(memoryview(_Bytes(program)))
+        header = (len(program) // 8).to_bytes(2, "little") + bytes(6) + pointer
+        self.add("prctl", _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, header, 0, 0)
+        self.add_python(len, program)  # holds what the header points to
+
+    def make(self):
+        """Make them all.
+
+        Raises:
+            OSError: one failed, and those after it were not made.
+        """
+        for name, call in self._calls:
+            if call() == -1:
+                code = _ctypes.get_errno()
+                raise OSError(code, f"{name}: {os.strerror(code)}")
 
 
 def die_with_parent():
@@ -101,25 +195,9 @@ def die_with_parent():
     _call("prctl", _PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
 
 
-def hide_memory():
-    """Keep every process without privileges from reading or tracing this one."""
-    _call("prctl", _PR_SET_DUMPABLE, 0, 0, 0, 0)
-
-
-def limit(resource, soft, hard):
-    """Set one resource limit of this process."""
-    pair = soft.to_bytes(8, "little") + hard.to_bytes(8, "little")
-    _call("prlimit", 0, resource, pair, None)
-
-
 def usage_of_the_buried():
     """CPU time in microseconds of all children that were waited for, and the peak in KiB of the largest."""
     return _usage(-1)
-
-
-def own_cpu_us():
-    """CPU time of this process, in microseconds."""
-    return _usage(0)[0]
 
 
 def _usage(who):
@@ -133,33 +211,13 @@ def _in_us_and_kib(buffer):
     return (words[0] + words[2]) * 1000000 + words[1] + words[3], words[4]
 
 
-def drop_privileges():
-    """Give up every capability in every set, for good."""
+def empty_bounding_set():
+    """Have no executed file give a capability back."""
     for capability in range(64):
         try:
             _call("prctl", _PR_CAPBSET_DROP, capability, 0, 0, 0)
         except OSError:  # EINVAL: past the last one that this kernel knows
             break
-    drop_capabilities()
-
-
-def drop_capabilities():
-    """Give up every capability, for good.
-
-    The bounding set stays as it is: it says what an executed file may give, and with "no new privileges" no file gives
-    anything. Emptying it takes forty system calls.
-    """
-    _call("prctl", _PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    _call("prctl", _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
-    _call("prctl", _PR_SET_SECUREBITS, _SECUREBITS, 0, 0, 0)
-    _call("capset", _CAP_VERSION_3.to_bytes(4, "little") + bytes(4), bytes(24))
-
-
-def filter_system_calls(program):
-    """Install a seccomp filter: classic BPF as bytes, eight for each instruction."""
-    pointer = bytes(memoryview(_Bytes(program)))
-    header = (len(program) // 8).to_bytes(2, "little") + bytes(6) + pointer
-    _call("prctl", _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, header, 0, 0)
 
 
 class Stacks:
@@ -191,36 +249,54 @@ def clone_holder(stack):
     It shares this process's memory and does nothing but sleep in ``pause`` until it is killed, so it costs neither a
     copy of the page tables nor a page. It ignores the same signals as this process.
     """
-    pause = _ctypes.dlsym(_libc, "pause")
-    flags = _CLONE_VM | _CLONE_NEWUSER | _CLONE_NEWPID | _CLONE_NEWNS | _CLONE_NEWIPC | _SIGCHLD
-    return _call("clone", pause, stack, flags, 0)
+    number = _clone(_pause, _Long(stack), _HOLDING, 0)
+    if number == -1:
+        code = _ctypes.get_errno()
+        raise OSError(code, f"clone: {os.strerror(code)}")
+    return number
 
 
 def fork():
-    """Fork without running anybody's hooks, and without a signal when the child ends. 0 in the child.
-
-    The C library learns its new thread id where the kernel tells its address.
-    """
-    if _tid_address:
-        flags = _CLONE_CHILD_SETTID | _CLONE_CHILD_CLEARTID
-        places = (0, 0, _tid_address) if _IS_ARM else (0, _tid_address, 0)
-        return _call("syscall", _SYS_CLONE, flags, 0, *places)
-    return _call("syscall", _SYS_CLONE, 0, 0, 0, 0, 0)
+    """Fork without running anybody's hooks, and without a signal when the child ends. 0 in the child."""
+    return _checked(_fork, "clone")
 
 
-def pidfd_open(pid):
-    """A handle for a process; ``os.pidfd_open`` where it exists."""
-    return _call("syscall", _SYS_PIDFD_OPEN, pid, 0)
+def fork_sibling():
+    """The same, but the child becomes one of this process's parent, which waits for it."""
+    return _checked(_fork_sibling, "clone")
+
+
+def _forking(flags):
+    """The C library learns its new thread id where the kernel tells its address."""
+    if not _tid_address:
+        return _prepared("syscall", _SYS_CLONE, flags, 0, 0, 0, 0, kind=_LongFunction)
+    flags |= _CLONE_CHILD_SETTID | _CLONE_CHILD_CLEARTID
+    places = (0, 0, _tid_address) if _IS_ARM else (0, _tid_address, 0)
+    return _prepared("syscall", _SYS_CLONE, flags, 0, *places, kind=_LongFunction)
+
+
+def _pidfd_open(pid):
+    return _system_call(_SYS_PIDFD_OPEN, pid, 0)
+
+
+pidfd_open = getattr(os, "pidfd_open", _pidfd_open)
+"""A handle for a process. Python has this itself where it was built on a system that did."""
 
 
 def children_into(handle):
     """Have every child forked from now on be in the process namespace of the process behind ``handle``."""
-    _call("setns", handle, _CLONE_NEWPID)
+    _enter(handle, _CLONE_NEWPID)
 
 
 def join(handle):
     """Move this process into the user, mount and ipc namespaces of the process behind ``handle``."""
-    _call("setns", handle, _CLONE_NEWUSER | _CLONE_NEWNS | _CLONE_NEWIPC)
+    _enter(handle, _JOINED)
+
+
+def _enter(handle, namespaces):
+    if _setns(handle, namespaces) == -1:
+        code = _ctypes.get_errno()
+        raise OSError(code, f"setns: {os.strerror(code)}")
 
 
 def wait(pid):
@@ -228,21 +304,18 @@ def wait(pid):
 
     Both are its own and those of the children that it waited for.
     """
-    status, usage = _Usage(), _Usage()
-    _call("wait4", pid, status, _WALL, usage)
-    return int.from_bytes(bytes(status)[:4], sys.byteorder, signed=True), *_in_us_and_kib(usage)
+    _, status, usage = os.wait4(pid, _WALL)
+    return status, round((usage.ru_utime + usage.ru_stime) * 1e6), usage.ru_maxrss
 
 
 def shut_writing(descriptor):
     """Nothing more can be sent on this socket."""
-    _call("shutdown", descriptor, 1)
+    _shutdown(descriptor, 1)
 
 
 def close_from(first):
     """Close every descriptor from this number on."""
-    try:
-        _call("syscall", _SYS_CLOSE_RANGE, first, _ANY_FILE, 0)
-    except OSError:  # a kernel before 5.9
+    if _syscall(_SYS_CLOSE_RANGE, first, _ANY_FILE, 0) == -1:  # a kernel before 5.9
         os.closerange(first, 65536)
 
 
@@ -256,3 +329,4 @@ def _find_tid_address():
 
 
 _tid_address = _find_tid_address()
+_fork, _fork_sibling = _forking(0), _forking(_CLONE_PARENT)

@@ -41,7 +41,9 @@ def main():
         kernel, steps = own_modules()
         sys.path.insert(0, GUESTS)
         kernel.die_with_parent()
-        kernel.hide_memory()
+        calls = kernel.Calls()
+        calls.hide_memory()
+        calls.make()
         if preload != "-":
             for name in preload.split(","):
                 __import__(name)
@@ -50,9 +52,13 @@ def main():
         if not body:
             return
         plan = marshal.loads(body)
-        steps.prepare_work_folder(plan["work"])
+        calls = kernel.Calls()
+        steps.add_work_folder(calls, plan["work"])
+        calls.make()
         steps.fill_work_folder(plan["files"])
-        steps.close_work_folder(plan["work"])
+        calls = kernel.Calls()
+        steps.add_closing(calls, plan["work"])
+        calls.make()
         child = start(kernel, steps, plan)
     except BaseException as error:
         send_trouble(error)
@@ -100,7 +106,10 @@ def become_program(kernel, steps, plan, report_failure):
     try:
         os.close(CONTROL)
         frame = read_all(0) if plan["in_process"] else b""
-        steps.confine(plan["limits"], kernel.drop_privileges, plan["filter"])
+        calls = kernel.Calls()
+        calls.add_python(kernel.empty_bounding_set)
+        steps.add_confinement(calls, plan["limits"], plan["filter"])
+        calls.make()
         if not plan["in_process"]:
             steps.execute(plan["argv"], plan["environment"])
     except BaseException as error:

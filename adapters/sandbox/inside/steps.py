@@ -1,4 +1,4 @@
-"""The steps between a fresh set of namespaces and the caller's program, the same for the launcher and the forker.
+"""The steps between a fresh set of namespaces and the caller's program, the same for the launcher and the template.
 
 Runs inside the wall: standard library only, Python 3.9 to 3.15.
 """
@@ -10,6 +10,9 @@ import sys
 import kernel
 
 REPORT = 3
+HEAD_BYTES = 8
+_USUAL_BYTES = 4096
+_FLAGS = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
 _OWN_FOLDER = "/guest/launcher"
 
 
@@ -32,26 +35,47 @@ def send(descriptor, kind, body=b""):
 
 def receive(descriptor):
     """The body of one message from the host, or None when it is gone."""
-    head = _read_exactly(descriptor, 8)
-    return _read_exactly(descriptor, int.from_bytes(head, "big")) if len(head) == 8 else None
+    head = _read_exactly(descriptor, HEAD_BYTES)
+    return _read_exactly(descriptor, int.from_bytes(head, "big")) if len(head) == HEAD_BYTES else None
 
 
-def prepare_work_folder(work):
+def receive_two(descriptor):
+    """The bodies of two messages, after which nothing comes: mostly with a single read."""
+    first, rest = _one_of(descriptor, os.read(descriptor, _USUAL_BYTES))
+    second, rest = _one_of(descriptor, rest)
+    return first, second
+
+
+def _one_of(descriptor, data):
+    """The body of the message that begins with ``data``, and what was read of the next one."""
+    if len(data) < HEAD_BYTES:
+        data += _read_exactly(descriptor, HEAD_BYTES - len(data))
+    end = HEAD_BYTES + int.from_bytes(data[:HEAD_BYTES], "big")
+    if len(data) < end:
+        data += _read_exactly(descriptor, end - len(data))
+    return data[HEAD_BYTES:end], data[end:]
+
+
+def add_work_folder(calls, work):
     """One tmpfs holds /work and, where the program may write, /tmp and /dev/shm: one budget of bytes and of names.
 
     Semaphores and shared memory between the processes of one run are files in /dev/shm.
+
+    Args:
+        calls: what is to be called is added to these.
+        work: bytes, inodes and whether it is writable, or None where there is none.
     """
     if work is None:
         return
     options = "size={},nr_inodes={},mode=700".format(work["bytes"], work["inodes"]).encode()
-    kernel.mount(b"tmpfs", b"/tmp", b"tmpfs", _flags(), options)
-    os.mkdir("/tmp/work", 0o755)
-    os.mkdir("/tmp/tmp", 0o700)
+    calls.mount(b"tmpfs", b"/tmp", b"tmpfs", _FLAGS, options)
+    calls.add_python(os.mkdir, "/tmp/work", 0o755)
+    calls.add_python(os.mkdir, "/tmp/tmp", 0o700)
     if work["writable"]:
-        os.mkdir("/tmp/shm", 0o700)
-        kernel.mount(b"/tmp/shm", b"/dev/shm", None, kernel.MS_BIND, None)
-    kernel.mount(b"/tmp/work", b"/work", None, kernel.MS_BIND, None)
-    kernel.mount(b"/tmp/tmp", b"/tmp", None, kernel.MS_BIND, None)
+        calls.add_python(os.mkdir, "/tmp/shm", 0o700)
+        calls.mount(b"/tmp/shm", b"/dev/shm", None, kernel.MS_BIND)
+    calls.mount(b"/tmp/work", b"/work", None, kernel.MS_BIND)
+    calls.mount(b"/tmp/tmp", b"/tmp", None, kernel.MS_BIND)
 
 
 def fill_work_folder(files):
@@ -60,27 +84,28 @@ def fill_work_folder(files):
         own_module("workfolder").write_files("/work", files)
 
 
-def close_work_folder(work):
+def add_closing(calls, work):
     """Where the program may only read, nothing is written from here on."""
-    if work is None or work["writable"]:
-        return
-    for folder in (b"/work", b"/tmp"):
-        kernel.mount(None, folder, None, kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY | _flags(), None)
+    if work is not None and not work["writable"]:
+        for folder in (b"/work", b"/tmp"):
+            calls.mount(None, folder, None, kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY | _FLAGS)
 
 
-def _flags():
-    return kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
+def add_confinement(calls, limits, program_filter):
+    """Give up everything, for good.
 
-
-def confine(limits, drop, program_filter):
-    """Give up everything, for good."""
-    os.setsid()
-    os.umask(0o022)
-    os.chdir("/work")
+    Args:
+        calls: what is to be called is added to these.
+        limits: number, soft and hard value of each.
+        program_filter: which system calls there are.
+    """
+    calls.add_python(os.setsid)
+    calls.add_python(os.umask, 0o022)
+    calls.add_python(os.chdir, "/work")
     for number, soft, hard in limits:
-        kernel.limit(number, soft, hard)
-    drop()
-    kernel.filter_system_calls(program_filter)
+        calls.limit(number, soft, hard)
+    calls.drop_capabilities()
+    calls.filter_system_calls(program_filter)
 
 
 def execute(argv, environment):

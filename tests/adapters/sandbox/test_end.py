@@ -35,7 +35,7 @@ ENDS = {
 
 
 def _processes(bench) -> set[int]:
-    """Processes of this adapter's: bubblewraps, launchers, forkers and what was forked from them."""
+    """Processes of this adapter's: bubblewraps, launchers, keepers and what they started."""
     label = owner_tag(bench.owner).encode()
     found = set()
     for folder in Path("/proc").glob("[0-9]*"):
@@ -58,8 +58,14 @@ def _groups(bench) -> list[Path]:
 
 async def _settled(bench) -> tuple[int, int, int]:
     """How many processes, control groups and descriptors there are when nothing runs and every pool is full."""
-    pools = bench.adapter._engine.warmth.pools
-    while not all(pool.size == pool.target and all(min(s.pids()) for s, _ in pool._ready) for pool in pools):
+    warmth = bench.adapter._engine.warmth
+
+    def settled() -> bool:
+        full = all(pool.size == pool.target and all(min(s.pids()) for s, _ in pool._ready) for pool in warmth.pools)
+        living = sum(len(home.nursery._spares) for home in warmth.homes if home.nursery)
+        return full and living == sum(pool.size for pool in warmth.pools)
+
+    while not settled():
         await asyncio.sleep(0.005)
     descriptors = len(os.listdir("/proc/self/fd")) - bench.adapter.kept().descriptors
     return len(_processes(bench)), len(_groups(bench)), descriptors

@@ -13,15 +13,18 @@ from host.errors import AdapterError
 from host.models import ExecutionRequest, Status
 from host.policy import Policy
 
+TWO = "import os\n1 + 1"
+"""Programs that import nothing have a nursery of their own, with less in it."""
+
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def warm(start_bench, tmp_path):
     """An adapter of its own with a nursery that is up, closed afterwards."""
     bench = await start_bench(tmp_path, max_ready=2)
-    await bench.run("1")
+    await bench.run(TWO)
     for home in bench.adapter._engine.warmth.homes:
         await home.get()
-    await bench.run("1")
+    await bench.run(TWO)
     yield bench
     await bench.adapter.aclose()
 
@@ -51,7 +54,7 @@ async def test_every_run_has_a_sandbox_of_its_own(warm):
         assert (await warm.run("import os\nos.getpid()")).value == 2
     assert len({entry[0] for entry in seen}) == 6
     before = _pool(warm).statistics.served
-    await warm.run("1")
+    await warm.run(TWO)
     assert _pool(warm).statistics.served == before + 1
 
 
@@ -197,15 +200,16 @@ def _memory(pid: int) -> bytes:
     return b"".join(found)
 
 
-@pytest.mark.parametrize("who", ["bubblewrap", "forker", "maker of holders"])
+@pytest.mark.parametrize("who", ["bubblewrap", "keeper", "maker of holders", "template"])
 async def test_a_nursery_that_is_killed_is_replaced(warm, who):
     """Whichever process of a nursery dies: what ran there is reported as lost, and the next program runs."""
     nursery = _nursery(warm)
-    bubblewrap, forker, maker = nursery.processes(nursery.holders)[:3]
+    bubblewrap, keeper, maker, template = nursery.processes(nursery.holders)[:4]
     running = asyncio.ensure_future(warm.run("import time\nprint('up', flush=True)\ntime.sleep(60)"))
     while not warm.events:
         await asyncio.sleep(0.005)
-    os.kill({"bubblewrap": bubblewrap, "forker": forker, "maker of holders": maker}[who], signal.SIGKILL)
+    processes = {"bubblewrap": bubblewrap, "keeper": keeper, "maker of holders": maker, "template": template}
+    os.kill(processes[who], signal.SIGKILL)
     if who == "maker of holders":  # needed only for the next ones
         running.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -215,7 +219,7 @@ async def test_a_nursery_that_is_killed_is_replaced(warm, who):
             await running
         assert caught.value.lost
     for _ in range(8):
-        assert (await warm.run("1 + 1")).value == 2
+        assert (await warm.run(TWO)).value == 2
 
 
 @pytest.mark.parametrize("place", [0, 1], ids=["holder", "program"])
@@ -226,7 +230,7 @@ async def test_a_sandbox_that_dies_while_it_waits_is_not_handed_out(warm, place)
         os.kill(spare.pids()[place], signal.SIGKILL)
         await spare.dead
     for _ in range(5):
-        assert (await warm.run("1 + 1")).value == 2
+        assert (await warm.run(TWO)).value == 2
 
 
 async def test_the_holder_of_a_running_sandbox_dies(warm):
@@ -295,7 +299,7 @@ async def test_a_pool_that_is_not_used_shrinks(warm):
     assert pool.target <= 1
     pool.adapt(idle_s=-1)
     assert (pool.target, pool.size) == (0, 0)
-    assert (await warm.run("1 + 1")).value == 2
+    assert (await warm.run(TWO)).value == 2
 
 
 async def test_closing_leaves_no_process(start_bench, tmp_path):
