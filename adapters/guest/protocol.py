@@ -28,7 +28,8 @@ Reports, as they happen:
 * ``{"kind": "value", "value": wire}``
 * ``{"kind": "error", "type", "message", "line", "column"}``: an uncaught exception, a syntax error or an exit code
   other than 0; the traceback itself goes to stderr.
-* ``{"kind": "done", "exit_code"}``: a command of a session is over, and all that it wrote is out.
+* ``{"kind": "done", "exit_code"}``: a command of a session is over, and all that it wrote is out. A guest may say it
+  of a single program too, as its last act: the host then need not wait for the process to be gone.
 
 This file is part of the guest: standard library only, Python 3.9 to 3.15.
 """

@@ -33,8 +33,12 @@ class Account(Protocol):
         ...
 
     @property
-    def empty(self) -> bool:
-        """Whether it is certain that no process is left."""
+    def threads(self) -> int | None:
+        """How many threads of it live. None where nobody knows."""
+        ...
+
+    def cpu_ms(self) -> float | None:
+        """CPU time used so far."""
         ...
 
     def counts(self) -> Counts:
@@ -108,7 +112,10 @@ class _Uncounted:
     doors: Sequence[int] = ()
     moves = False
     counting = False
-    empty = False
+    threads = None
+
+    def cpu_ms(self) -> float | None:
+        return None
 
     def counts(self) -> Counts:
         return Counts(None, None, out_of_memory=False)
@@ -132,8 +139,11 @@ class _FromStock:
         self.doors: Sequence[int] = metered.doors
 
     @property
-    def empty(self) -> bool:
-        return self._metered.empty
+    def threads(self) -> int | None:
+        return self._metered.threads
+
+    def cpu_ms(self) -> float | None:
+        return self._metered.cpu_ms()
 
     def counts(self) -> Counts:
         return self._metered.counts()
@@ -150,13 +160,16 @@ class _FromOutside:
 
     moves = True
     counting = True
-    empty = False
+    threads = None
     doors: Sequence[int] = ()
 
     def __init__(self, accounts: Accounts, group: Group) -> None:
         self._accounts = accounts
         self._group = group
         self._moved = False
+
+    def cpu_ms(self) -> float | None:
+        return self._group.counts().cpu_ms
 
     def counts(self) -> Counts:
         return self._group.counts()

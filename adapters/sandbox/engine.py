@@ -158,7 +158,7 @@ class Engine:
                     raise
                 _log.warning("sandbox_not_ready", reason=error.message)
             finally:
-                pool.refill()
+                asyncio.get_running_loop().call_soon(pool.refill)  # the one who waits for this run comes first
         return await self._cold(recipe, job, emit)
 
     async def _on_the_spot(self, recipe: Recipe, job: Job, emit: Emit, *, ahead: bool) -> Ended:

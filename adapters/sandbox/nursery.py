@@ -23,7 +23,7 @@ from adapters.sandbox.wall import Walled
 from host.errors import AdapterError
 from host.events import get_logger
 
-__all__ = ["Figures", "Nursery", "Spare", "SpawnKeeper"]
+__all__ = ["Figures", "Nursery", "Spare", "SpawnKeeper", "settle"]
 
 _log = get_logger("understudy.sandbox")
 _T = TypeVar("_T")
@@ -134,7 +134,7 @@ class Spare:
         """Its processes are there; these are handles of them."""
         self._first, self._program = first, program
         if self._there is not None:
-            _settle(self._there, None)
+            settle(self._there, None)
 
     async def ready(self) -> None:
         """Wait until it can take its job.
@@ -186,7 +186,7 @@ class Spare:
     async def _hear(self) -> bytes:
         """What it says. It is taken from the line only when nobody can stop waiting for it any more."""
         spoken: asyncio.Future[None] = self._loop.create_future()
-        self._loop.add_reader(self.line.fileno(), _settle, spoken, None)
+        self._loop.add_reader(self.line.fileno(), settle, spoken, None)
         await asyncio.wait((spoken, self.dead), timeout=_READY_S, return_when=asyncio.FIRST_COMPLETED)
         self._loop.remove_reader(self.line.fileno())
         with contextlib.suppress(BlockingIOError, ConnectionError):
@@ -326,8 +326,8 @@ class Nursery:
                 await self._come_up(spawn, preload, environment)
         except TimeoutError:
             self.trouble = f"it took longer than {timeout_s:g} s"
-        except OSError as error:  # it ended before it was told anything
-            self.trouble = f"it ended at once: {error}"
+        except OSError as ended:  # before it was told anything
+            self.trouble = f"it ended at once: {ended}"
         except AdapterError:
             self.trouble = "it did not start"
             self._walled.close()
@@ -463,7 +463,7 @@ class Nursery:
         elif letter == b"P":
             spare.take(*descriptors)
         elif letter == b"E":
-            _settle(spare.ended, Figures.of(message))
+            settle(spare.ended, Figures.of(message))
             if not spare.in_use:
                 spare.kill()
         elif letter == b"D":
@@ -474,8 +474,8 @@ class Nursery:
 
     def _dead(self, spare: Spare, figures: Figures | None) -> None:
         del self._spares[spare.number]
-        _settle(spare.ended, figures)
-        _settle(spare.dead, figures)
+        settle(spare.ended, figures)
+        settle(spare.dead, figures)
 
     def _gone(self, why: str) -> None:
         """The keeper is gone, and with it all that came from it: the kernel kills what is in its namespace."""
@@ -483,7 +483,7 @@ class Nursery:
             return
         self.trouble = why
         self._loop.remove_reader(self._control.fileno())
-        _settle(self._ready, None)
+        settle(self._ready, None)
         for spare in list(self._spares.values()):
             self._dead(spare, None)
         if self._is_up:
@@ -501,6 +501,7 @@ def _pid_behind(handle: int) -> int:
     return int(found[1]) if found else 0
 
 
-def _settle(future: "asyncio.Future[_T]", value: _T) -> None:
+def settle(future: "asyncio.Future[_T]", value: _T) -> None:
+    """Give a future its value if it waits for one."""
     if not future.done():
         future.set_result(value)

@@ -50,6 +50,9 @@ class Recipes:
         self._guests = guests
         self._runtimes = runtimes
         self._folder = folder
+        self._with_sessions: dict[str, SessionGuest] = {
+            name: guest for name, guest in guests.items() if isinstance(guest, SessionGuest)
+        }
         self._scenes: dict[object, Scene] = {}
         self._moulds: dict[object, tuple[Policy, Mapping[Path, str], Mould, Scene]] = {}
 
@@ -71,9 +74,7 @@ class Recipes:
 
     async def of_session(self, language: str, policy: Policy) -> Recipe:
         """The recipe for a session."""
-        guest = self._guests[language]
-        if not isinstance(guest, SessionGuest):
-            raise AdapterError(f"{language} keeps no sessions", may_have_started=False)
+        guest = self._keeping(language)
         return await self._recipe(language, guest.open(policy, self._runtimes[language]), policy, session=True)
 
     def frame(self, request: ExecutionRequest, policy: Policy) -> bytes:
@@ -82,18 +83,21 @@ class Recipes:
         Raises:
             NoForm: the inputs have no form in this language.
         """
-        guest = self._guests[request.language]
-        if not isinstance(guest, SessionGuest):
-            raise AdapterError(f"{request.language} keeps no sessions", may_have_started=False)
         try:
-            return guest.frame(request, policy)
+            return self._keeping(request.language).frame(request, policy)
         except ValueError as error:
             raise NoForm(str(error)) from error
 
     @property
     def session_languages(self) -> tuple[str, ...]:
         """The languages that keep sessions."""
-        return tuple(sorted(name for name in self._runtimes if isinstance(self._guests[name], SessionGuest)))
+        return tuple(sorted(name for name in self._runtimes if name in self._with_sessions))
+
+    def _keeping(self, language: str) -> SessionGuest:
+        try:
+            return self._with_sessions[language]
+        except KeyError:
+            raise AdapterError(f"{language} keeps no sessions", may_have_started=False) from None
 
     async def _recipe(
         self, language: str, launch: Launch, policy: Policy, *, late: bool = False, session: bool = False

@@ -173,7 +173,7 @@ class LiveSession:
     def _spent(self) -> float:
         """CPU time so far, in ms: of everything in it where the kernel counts, else of the interpreter itself."""
         if self._account.counting:
-            return self._account.counts().cpu_ms or 0.0
+            return self._account.cpu_ms() or 0.0
         return _cpu_ms(self._spare.pids()[1])
 
     def _peak(self) -> int | None:

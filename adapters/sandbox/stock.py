@@ -45,18 +45,22 @@ class Metered:
                 self._events = self._opened(folder / "memory.oom_control", os.O_RDONLY)
                 self._usage = self._opened(folder / "memory.usage_in_bytes", os.O_RDONLY)
 
+    def cpu_ms(self) -> float:
+        """CPU time that it has used since it was taken."""
+        return (self._cpu_ns() - self._cpu_before_ns) / 1e6
+
     def counts(self) -> Counts:
         """What it has used since it was taken."""
         return Counts(
-            (self._cpu_ns() - self._cpu_before_ns) / 1e6,
+            self.cpu_ms(),
             _number(self._peak),
             self._killed() > self._killed_before,
         )
 
     @property
-    def empty(self) -> bool:
-        """Whether no process is in it."""
-        return self._tasks >= 0 and _number(self._tasks) == 0
+    def threads(self) -> int | None:
+        """How many threads are in it, of all processes. None where the kernel does not say."""
+        return _number(self._tasks) if self._tasks >= 0 else None
 
     def clear(self) -> bool:
         """Count from nothing again. False where too much of the last run is still charged to it."""

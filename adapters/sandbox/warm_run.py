@@ -7,7 +7,9 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
+from adapters.guest.reports import GuestDone
 from adapters.sandbox.channels import Budget, Control, Outlet, Report, Taps
+from adapters.sandbox.nursery import Figures, Spare, settle
 from adapters.sandbox.plan import Job, as_message
 from adapters.sandbox.run import FILES_TIMEOUT_S, Cause, Ended
 from adapters.sandbox.watch import Watch
@@ -16,7 +18,6 @@ from host.interface import Emit
 
 if TYPE_CHECKING:
     from adapters.sandbox.accounts import Account
-    from adapters.sandbox.nursery import Figures, Spare
 
 __all__ = ["WarmRun", "add_end"]
 
@@ -32,7 +33,7 @@ _FAILED_START = 127
 class WarmRun:
     """One run. ``whole`` goes through to the end and is never cancelled; ``stop`` ends it early."""
 
-    def __init__(self, job: Job, emit: Emit, taps: Taps, spare: "Spare", account: "Account") -> None:
+    def __init__(self, job: Job, emit: Emit, taps: Taps, spare: Spare, account: "Account") -> None:
         self._job = job
         self._emit = emit
         self._taps = taps
@@ -45,6 +46,8 @@ class WarmRun:
         self._pipes: tuple[Outlet, Outlet, Report] | None = None
         self._began = 0.0
         self._unsent: memoryview | None = None
+        self._over: asyncio.Future[None] = self._loop.create_future()
+        self._done: GuestDone | None = None
         self._alone = False
         self.cause: Cause | None = None
 
@@ -112,26 +115,27 @@ class WarmRun:
         stdout = Outlet(spare.taken("stdout"), self._taps, "stdout", budget, self._emit)
         stderr = Outlet(spare.taken("stderr"), self._taps, "stderr", budget, self._emit)
         report = Report(
-            spare.taken("report"), self._taps, budget, self._emit, job.max_output_bytes, is_text=job.report_is_text
+            spare.taken("report"),
+            self._taps,
+            budget,
+            self._emit,
+            job.max_output_bytes,
+            is_text=job.report_is_text,
+            done=self._says_that_it_is_over,
         )
         self._pipes = (stdout, stderr, report)
         self._began = time.perf_counter()
         self._timers.append(self._loop.call_later(_SHORT_S, self._is_long))
+        if job.mould.in_process:
+            report.listen()
         await self._send()
-        figures = await spare.ended
-        # A program that has left nobody behind is over when it has ended.
-        self._alone = self.cause is None and figures is not None and self._account.empty
-        files = None
-        if spare.held and not (self._alone and not spare.has_files()):
-            files = await self._files()
-        if not self._alone:
-            figures = await spare.dead
+        spare.ended.add_done_callback(lambda _: settle(self._over, None))
+        await self._over
+        files, figures = await self._wait_for_the_rest()
         wall_ms = (time.perf_counter() - self._began) * 1000
         for pipe in self._pipes:
             pipe.drain()
             pipe.close()
-        if figures is None:
-            raise AdapterError("the sandbox was lost: the process that it was forked from ended", lost=True)
         ended = Ended(
             cause=self.cause,
             stdout=stdout.text,
@@ -145,6 +149,38 @@ class WarmRun:
         )
         self._add(ended, figures)
         return ended
+
+    def _says_that_it_is_over(self, done: GuestDone) -> None:
+        """The guest's last word. The program can say it too, and is believed: it is killed then, so all it can lose is
+        its own time. Whoever else still runs in the sandbox, or had threads, is waited for.
+        """
+        if self.cause is None and self._done is None and self._account.threads == 1:
+            self._done = done
+            settle(self._over, None)
+
+    async def _wait_for_the_rest(self) -> "tuple[Control | None, Figures]":
+        """What came out of the work folder, and how the program ended.
+
+        What runs nothing of the program's any more is not waited for: its process on its way out, and the one that held
+        its namespaces.
+
+        Raises:
+            AdapterError: the sandbox was lost.
+        """
+        spare = self._spare
+        folder_is_empty = not (spare.held and spare.has_files())
+        if self._done is not None and not spare.ended.done() and folder_is_empty:
+            self._alone = True
+            return None, Figures(status=self._done.exit_code << 8, cpu_us=0, peak_kib=0)
+        figures = await spare.ended
+        self._alone = self.cause is None and figures is not None and self._account.threads == 0 and folder_is_empty
+        files = None
+        if not self._alone:
+            files = await self._files() if spare.held else None
+            figures = await spare.dead
+        if figures is None:
+            raise AdapterError("the sandbox was lost: the process that it was forked from ended", lost=True)
+        return files, figures
 
     def _give_back(self, *_: object) -> None:
         self._spare.close()
@@ -217,7 +253,7 @@ class WarmRun:
                 control.drain()
         return control
 
-    def _add(self, ended: Ended, figures: "Figures") -> None:
+    def _add(self, ended: Ended, figures: Figures) -> None:
         """How it ended and what it used."""
         add_end(ended, figures, self._account, self._spare.cpu_before_us / 1000)
         if ended.exit_code == _FAILED_START:
@@ -227,7 +263,7 @@ class WarmRun:
             ended.peak_memory_bytes = max(ended.peak_memory_bytes or 0, self._watch.peak_memory_bytes or 0)
 
 
-def add_end(ended: Ended, figures: "Figures", account: "Account", before_ms: float) -> None:
+def add_end(ended: Ended, figures: Figures, account: "Account", before_ms: float) -> None:
     """How a program ended and what it used: what the kernel says of its process, and of its control group.
 
     Args:

@@ -144,8 +144,12 @@ def sample(launcher: int, program: int | None = None) -> Sample | None:
     memory = threads = 0
     cpu = 0.0
     waiting = [launcher] if program is None else [launcher, program]
+    seen: set[int] = set()
     while waiting:
         pid = waiting.pop()
+        if pid in seen:  # its parent ended meanwhile, and left it to another
+            continue
+        seen.add(pid)
         try:
             status = Path(f"/proc/{pid}/status").read_text()
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

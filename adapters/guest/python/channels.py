@@ -109,13 +109,14 @@ class Report:
             pass
 
     def done(self, exit_code):
-        """Say that a command of a session is over.
+        """Say that the program, or a command of a session, is over.
 
         Raises:
             OSError: the program closed the channel.
         """
-        self._write({"kind": "done", "exit_code": exit_code})
-        self._shown = self._shown_bytes = 0
+        if self.is_mine():
+            self._write(b'{"kind":"done","exit_code":%d}' % (exit_code & 0xFF))
+            self._shown = self._shown_bytes = 0
 
     def _write(self, frame):
         if identity(self._fd) != self._identity:

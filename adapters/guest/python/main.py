@@ -193,14 +193,18 @@ def _run(request, report_fd):
     if program is None:
         tracebacks.install()
         program = Program()
-    code = _through(program, request, report_fd, spare)
+    report = channels.Report(report_fd, request["max_value_bytes"])
+    code = _through(program, request, report, spare)
     finish(program)
+    try:  # noqa: SIM105
+        report.done(code)
+    except OSError:  # the program closed the channel; how the process ends says the same
+        pass
     return code
 
 
-def _through(program, request, report_fd, spare):
+def _through(program, request, report, spare):
     """Run a program to its end and send its value."""
-    report = channels.Report(report_fd, request["max_value_bytes"])
     tracebacks.begin(request["code"], request.get("environment"))
     program.load(request["code"], values.decode(request["inputs"]), request["allowed_imports"])
     code = outcome.perform(program, report, spare)
@@ -224,7 +228,7 @@ def _rehearse():
     request = protocol.parse(_REHEARSED)
     check(request)
     prepare()
-    _through(program, request, writing, [])
+    _through(program, request, channels.Report(writing, request["max_value_bytes"]), [])
     program.forget()
     channels.flush()
     os.close(reading)

@@ -55,7 +55,8 @@ class Program:
             self._last = self._in_loop(self._await(codes))
             return
         for code in codes:
-            self._last = eval(code, self._names)
+            # With a star, for a plain call counts as a level of recursion only until it has been made a few times.
+            self._last = eval(*(code, self._names))
 
     @property
     def last(self):

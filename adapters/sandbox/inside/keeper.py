@@ -276,7 +276,6 @@ class Keeper:
     def ended(self, sandbox, handle):
         """One of a sandbox's processes has ended. That the holder has means that all have."""
         kernel = self.kernel
-        self.events.unregister(handle)
         if handle == sandbox.program_handle:
             figures = kernel.wait(sandbox.program)
             sandbox.figures = b"".join(figure.to_bytes(8, "big", signed=True) for figure in figures)
@@ -292,6 +291,7 @@ class Keeper:
             self.stock.give_back(sandbox.place)
             del self.by_number[sandbox.number]
             self.tell(b"D" + sandbox.number + sandbox.figures)
+        self.events.unregister(handle)
         os.close(handle)
 
     def forked_taker(self, sandbox, descriptor):

@@ -109,9 +109,14 @@ def _checked(call, name):
     """
     result = call()
     if result == -1:
-        code = _ctypes.get_errno()
-        raise OSError(code, f"{name}: {os.strerror(code)}")
+        raise _failure(name)
     return result
+
+
+def _failure(name):
+    """Why the last call failed."""
+    code = _ctypes.get_errno()
+    return OSError(code, f"{name}: {os.strerror(code)}")
 
 
 def _call(name, *arguments):
@@ -186,8 +191,7 @@ class Calls:
         """
         for name, call in self._calls:
             if call() == -1:
-                code = _ctypes.get_errno()
-                raise OSError(code, f"{name}: {os.strerror(code)}")
+                raise _failure(name)
 
 
 def die_with_parent():
@@ -251,8 +255,7 @@ def clone_holder(stack):
     """
     number = _clone(_pause, _Long(stack), _HOLDING, 0)
     if number == -1:
-        code = _ctypes.get_errno()
-        raise OSError(code, f"clone: {os.strerror(code)}")
+        raise _failure("clone")
     return number
 
 
@@ -263,7 +266,10 @@ def fork():
 
 def fork_sibling():
     """The same, but the child becomes one of this process's parent, which waits for it."""
-    return _checked(_fork_sibling, "clone")
+    number = _fork_sibling()
+    if number == -1:
+        raise _failure("clone")
+    return number
 
 
 def _forking(flags):
@@ -285,18 +291,14 @@ pidfd_open = getattr(os, "pidfd_open", _pidfd_open)
 
 def children_into(handle):
     """Have every child forked from now on be in the process namespace of the process behind ``handle``."""
-    _enter(handle, _CLONE_NEWPID)
+    if _setns(handle, _CLONE_NEWPID) == -1:
+        raise _failure("setns")
 
 
 def join(handle):
     """Move this process into the user, mount and ipc namespaces of the process behind ``handle``."""
-    _enter(handle, _JOINED)
-
-
-def _enter(handle, namespaces):
-    if _setns(handle, namespaces) == -1:
-        code = _ctypes.get_errno()
-        raise OSError(code, f"setns: {os.strerror(code)}")
+    if _setns(handle, _JOINED) == -1:
+        raise _failure("setns")
 
 
 def wait(pid):

@@ -159,35 +159,29 @@ class Template:
     def serve(self):
         """Do what the keeper says until it is gone."""
         while True:
-            message, ancillary, _, _ = self.keeper.recvmsg(MESSAGE_BYTES, ANCILLARY_BYTES)
-            if not message:
+            mould, ancillary, _, _ = self.keeper.recvmsg(MESSAGE_BYTES, ANCILLARY_BYTES)
+            if not mould:
                 return
-            ((_, _, data),) = ancillary
-            descriptors = memoryview(data).cast("i").tolist()
+            descriptors = memoryview(ancillary[0][2]).cast("i").tolist()
+            form = self.forms.get(mould) or self.form(mould)
             try:
-                answer = b"P" + self.fork(message, descriptors).to_bytes(NUMBER_BYTES, "big")
+                kernel.children_into(descriptors[0])
+                child = kernel.fork_sibling()
+                answer = b"P" + child.to_bytes(NUMBER_BYTES, "big")
             except OSError as error:
-                answer = b"X" + words(error)
+                child, answer = -1, b"X" + words(error)
+            if child == 0:
+                steps.call_guest(self.become, form, *descriptors)
             self.keeper.send(answer)
             for descriptor in descriptors:
                 os.close(descriptor)
 
-    def fork(self, mould, descriptors):
-        """Fork a process into a sandbox, where it becomes its program.
-
-        Raises:
-            OSError: the kernel refuses.
-        """
-        form = self.forms.get(mould)
-        if form is None:
-            if len(self.forms) >= MOST_FORMS:
-                self.forms.clear()
-            form = self.forms[mould] = Form(marshal.loads(mould), self.filter)
-        kernel.children_into(descriptors[0])
-        child = kernel.fork_sibling()
-        if child == 0:
-            steps.call_guest(self.become, form, *descriptors)
-        return child
+    def form(self, mould):
+        """What is common to all sandboxes of this mould."""
+        if len(self.forms) >= MOST_FORMS:
+            self.forms.clear()
+        form = self.forms[mould] = Form(marshal.loads(mould), self.filter)
+        return form
 
     # --- in the forked process ----------------------------------------------------------------------------------------
 

@@ -430,7 +430,9 @@ for _ in range(2):
         input=request_frame(request, ANY_IMPORT), capture_output=True, check=True, timeout=60,
     )  # fmt: skip
     assert done.stdout == b"__main__ ['program.py']\n" * 2
-    values = [message["value"] for message in unpack(report.read_bytes(), 1000)]
+    said = list(unpack(report.read_bytes(), 1000))
+    assert [message["kind"] for message in said] == ["value", "done"] * 2
+    values = [message["value"] for message in said[::2]]
     assert len(set(values)) == 2
 
 
