@@ -65,6 +65,20 @@ class Ended:
     output_bytes: int = 0
     trouble: str = field(default="")
 
+    @classmethod
+    def of(
+        cls, cause: Cause | None, stdout: Outlet, stderr: Outlet, report: Report, budget: Budget, wall_ms: float
+    ) -> "Ended":
+        """What came out, and how long it took."""
+        return cls(
+            cause=cause,
+            stdout=stdout.text,
+            stderr=stderr.text,
+            truncated=budget.exceeded,
+            wall_ms=wall_ms,
+            output_bytes=stdout.bytes + stderr.bytes + report.bytes,
+        )
+
 
 class Run:
     """One run. ``whole`` goes through to the end and is never cancelled; ``stop`` ends it early."""
@@ -204,18 +218,9 @@ class Run:
         finally:
             for pipe in (stdout, stderr, report):
                 pipe.close()
-        ended = Ended(
-            cause=self.cause,
-            stdout=stdout.text,
-            stderr=stderr.text,
-            truncated=budget.exceeded,
-            report=await report.finish(),
-            files=tuple(control.files),
-            skipped=tuple(control.skipped),
-            wall_ms=wall_ms,
-            output_bytes=stdout.bytes + stderr.bytes + report.bytes,
-            trouble=control.trouble,
-        )
+        ended = Ended.of(self.cause, stdout, stderr, report, budget, wall_ms)
+        ended.report = await report.finish()
+        ended.files, ended.skipped, ended.trouble = tuple(control.files), tuple(control.skipped), control.trouble
         self._add_usage(ended, control, watch)
         return ended
 

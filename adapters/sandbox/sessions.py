@@ -113,15 +113,8 @@ class LiveSession:
             pipe.pause()
         self._stdout.finish()
         self._stderr.finish()
-        ended = Ended(
-            cause=self._cause,
-            stdout=self._stdout.text,
-            stderr=self._stderr.text,
-            truncated=budget.exceeded,
-            report=done.report if done else await self._report.finish(),
-            wall_ms=wall_ms,
-            output_bytes=sum(pipe.bytes for pipe in pipes),
-        )
+        ended = Ended.of(self._cause, self._stdout, self._stderr, self._report, budget, wall_ms)
+        ended.report = done.report if done else await self._report.finish()
         if done is None:
             self._add_end(ended)
         else:

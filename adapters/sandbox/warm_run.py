@@ -136,17 +136,10 @@ class WarmRun:
         for pipe in self._pipes:
             pipe.drain()
             pipe.close()
-        ended = Ended(
-            cause=self.cause,
-            stdout=stdout.text,
-            stderr=stderr.text,
-            truncated=budget.exceeded,
-            report=await report.finish(),
-            files=tuple(files.files) if files else (),
-            skipped=tuple(files.skipped) if files else (),
-            wall_ms=wall_ms,
-            output_bytes=stdout.bytes + stderr.bytes + report.bytes,
-        )
+        ended = Ended.of(self.cause, stdout, stderr, report, budget, wall_ms)
+        ended.report = await report.finish()
+        if files:
+            ended.files, ended.skipped = tuple(files.files), tuple(files.skipped)
         self._add(ended, figures)
         return ended
 

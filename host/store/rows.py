@@ -10,7 +10,7 @@ from host.models import Actor, ExecutionResult, File, Provenance, Status, Usage
 from host.store.interface import Record, Summary
 from host.store.schema import executions
 
-__all__ = ["SUMMARY_COLUMNS", "moment", "record", "summary"]
+__all__ = ["SUMMARY_COLUMNS", "actor_of", "moment", "record", "summary"]
 
 _PAYLOADS = ("code", "inputs", "files", "result")
 SUMMARY_COLUMNS = tuple(column for column in executions.c if column.name not in _PAYLOADS)
@@ -27,7 +27,7 @@ def summary(row: Row[Any]) -> Summary:
         policy=row.policy,
         adapter=row.adapter,
         adapter_version=row.adapter_version,
-        actor=Actor(id=row.actor_id, type=row.actor_type) if row.actor_id is not None else None,
+        actor=actor_of(row),
         session=row.session,
         may_have_started=row.may_have_started,
         exit_code=row.exit_code,
@@ -72,6 +72,11 @@ def _from_summary(line: Summary) -> ExecutionResult | None:
         return None
     shared = {name: getattr(line, name) for name in ExecutionResult.model_fields if name in Summary.model_fields}
     return ExecutionResult(**shared)
+
+
+def actor_of(row: Row[Any]) -> Actor | None:
+    """Who asked, where somebody was named."""
+    return Actor(id=row.actor_id, type=row.actor_type) if row.actor_id is not None else None
 
 
 def moment(micros: int | None) -> Any:

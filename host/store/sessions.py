@@ -13,9 +13,8 @@ from sqlalchemy import Connection, Delete, Row, Select, Update, delete, insert, 
 from sqlalchemy.exc import IntegrityError
 
 from host.errors import DuplicateSession, UnknownSession
-from host.models import Actor
 from host.store.interface import SessionRecord
-from host.store.rows import moment
+from host.store.rows import actor_of, moment
 from host.store.schema import sessions
 from host.store.statements import instant_us
 
@@ -101,7 +100,7 @@ def record(rows: Sequence[Row[Any]], session_id: str) -> SessionRecord:
     return SessionRecord(
         id=row.id,
         owner=row.owner,
-        actor=Actor(id=row.actor_id, type=row.actor_type) if row.actor_id is not None else None,
+        actor=actor_of(row),
         language=row.language,
         policy=row.policy,
         adapter=row.adapter,

@@ -156,6 +156,56 @@ async def test_nothing_passes_from_run_to_run(warm):
         assert (await warm.run(FINDS)).value == []
 
 
+async def test_whom_a_program_leaves_behind_is_dead_when_its_result_comes(warm):
+    """A program that ends alone is not waited for to the last; children and orphans of others are."""
+    code = "import os, time\nfor n in range(3):\n    if os.fork() == 0:\n        os.setsid()\n        time.sleep(600)"
+    for _ in range(5):
+        await _full(warm)
+        spare = _pool(warm).ready[0]
+        program = spare.pids()[1]
+        assert (await warm.run(code)).status is Status.SUCCEEDED
+        assert spare.dead.done()
+        assert not Path(f"/proc/{program}").exists()
+
+
+SAYS_IT_IS_OVER = """
+import os, threading, time
+said = b'{"kind":"done","exit_code":0}'
+os.write(3, len(said).to_bytes(4, "big") + said)
+"""
+
+
+async def test_a_program_that_says_it_is_over_is(warm):
+    """It ends as one that was, at once, and whatever it goes on to do comes to nothing."""
+    async with asyncio.timeout(15):
+        result = await warm.run(SAYS_IT_IS_OVER + "while True: pass")
+    if warm.adapter._machine.cgroups is None:
+        assert result.status is Status.TIMED_OUT
+        return
+    assert (result.status, result.exit_code) == (Status.SUCCEEDED, 0)
+    nursery = _nursery(warm)
+    while len(nursery._spares) > _pool(warm).size:
+        await asyncio.sleep(0.005)
+
+
+@pytest.mark.parametrize(
+    "company",
+    ["threading.Thread(target=time.sleep, args=(60,)).start()", "os.fork() or time.sleep(60)"],
+    ids=["a thread", "a child"],
+)
+async def test_a_program_that_is_not_alone_is_not_over_when_it_says_so(warm, company):
+    """While anybody else runs in its sandbox its word is nothing: its limits hold for all of them."""
+    code = SAYS_IT_IS_OVER.replace("said =", f"{company}\nsaid =") + "time.sleep(60)"
+    assert (await warm.run(code, max_execution_time=400)).status is Status.TIMED_OUT
+
+
+async def test_files_are_found_wherever_they_are_made(warm):
+    """A folder is looked at when the program has ended: by itself, or by its own word."""
+    for code in ("open('f', 'w').write('1')\n1", "1\nimport os; os.mkdir('d'); open('d/f', 'w').write('1')"):
+        assert [file.content for file in (await warm.run(code)).files] == [b"1"]
+    assert (await warm.run("import os\nos.mkdir('d')")).files == ()
+
+
 async def test_random_numbers_differ(warm):
     """Forked interpreters do not draw the same numbers, names or hashes' salts of the program's own."""
     code = "import random, uuid, tempfile, secrets\nresult = [random.random(), str(uuid.uuid4()), secrets.token_hex(8)]"
@@ -182,8 +232,9 @@ async def test_the_memory_of_a_run_holds_nothing_of_another(warm):
     # From outside: every byte of every sandbox that is ready.
     await _full(warm)
     pid = _pool(warm).ready[-1].pids()[1]
-    assert secret.encode() not in _memory(pid)
-    assert secret.encode() not in _memory(_nursery(warm).pid)
+    _, keeper, _, template = _nursery(warm).processes(_nursery(warm).holders)[:4]
+    for each in (pid, keeper, template):
+        assert secret.encode() not in _memory(each)
 
 
 def _memory(pid: int) -> bytes:

@@ -19,6 +19,61 @@ def test_last_expression_is_the_value(run_python):
     assert run_python("x = 20\nx * 2 + 2").value == 42
 
 
+@pytest.mark.parametrize(
+    ("code", "value"),
+    [
+        ("x = 1\nx", 1),
+        ("x = 1", None),
+        ("x = y = 2", None),
+        ("x = 1\nx == 1", True),
+        ("x = 1; x + 1", 2),
+        ("x: int = 1", None),
+        ("x = 1\nx += 1", None),
+        ("(x := 3)", 3),
+        ("text = '''\n1 + 1\n'''", None),
+        ("'''\n7\n'''", "\n7\n"),
+        ("'''\nx = 7'''", "\nx = 7"),
+        ("[1,\n2]", [1, 2]),
+        ("len([\n1,\n])", 1),
+        ("1 + \\\n1", 2),
+        ("if True:\n    5", None),
+        ("if True:\n    x = 5\nelse: x = 6", None),
+        ("def f():\n    return 3\nf()", 3),
+        ("f = lambda x=4: x\nf()", 4),
+        ("1\n# the end", 1),
+        ("x = 2 # ; not here\nx", 2),
+        ("x = 5\r\nx", 5),
+        ("x = 5\rx", 5),
+        ("\n\n  \n6\n\n", 6),
+        ("from __future__ import annotations\nx: Unknown = 1\nx", 1),
+        ("import asyncio\nawait asyncio.sleep(0, 8)", 8),
+        ("async def f(): return 9\nawait f()", 9),
+        ("'a doc string'", "a doc string"),
+        ("'a doc string'\n__doc__", "a doc string"),
+    ],
+)
+def test_the_last_statement_has_the_value_where_it_is_an_expression(run_python, code, value):
+    """However the program is laid out."""
+    ended = run_python(code)
+    assert (ended.value, ended.stderr) == (value, "")
+
+
+@pytest.mark.parametrize(
+    ("code", "line"),
+    [
+        ("1\n\n1/0", 3),
+        ("x = (\n1/0)", 2),
+        ("x = 1\ny = ]", 2),
+        ("x = ]\n1", 1),
+        ("a = 1\nb = a/0", 2),
+        ("def f(:\n1", 1),
+    ],
+)
+def test_errors_are_in_their_lines(run_python, code, line):
+    """Whichever statement it is."""
+    assert run_python(code).report.error.line == line
+
+
 def test_result_wins_over_the_last_expression(run_python):
     """The variable result is the value where the program assigns it, whatever comes last."""
     assert run_python("result = 1\n2").value == 1
