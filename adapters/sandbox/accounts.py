@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from adapters.sandbox.cgroups import Cgroups, Counts, Group
-from adapters.sandbox.nursery import Spare
+from adapters.sandbox.spare import Spare
 from adapters.sandbox.stock import Metered, Stock
 from adapters.sandbox.watch import Bounds
 from host.errors import AdapterError

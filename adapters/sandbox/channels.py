@@ -201,7 +201,9 @@ class Report(Pipe):
         emit: is told of displays.
         max_value_bytes: the policy's ``max_output_bytes``.
         is_text: whether it carries the bare text of the value.
-        done: is told that a command of a session is over.
+        done: is told when the guest says that it is over.
+        to_the_end: read all of it as it comes, for nothing else will tell that a command is over. Otherwise what is
+            long is read when the program has ended, in a thread.
     """
 
     def __init__(
@@ -214,8 +216,10 @@ class Report(Pipe):
         *,
         is_text: bool = False,
         done: Callable[[GuestDone], None] | None = None,
+        to_the_end: bool = False,
     ) -> None:
         super().__init__(descriptor, taps)
+        self._to_the_end = to_the_end
         self._reader = ReportReader(max_value_bytes)
         self._is_text = is_text
         self._done = done
@@ -235,7 +239,7 @@ class Report(Pipe):
         data = data[: free + self._budget.take(len(data) - free)]
         self.bytes += len(data)
         self._unread += data
-        if not self._is_text and (self.bytes <= _READ_AT_ONCE or self._done is not None):
+        if not self._is_text and (self.bytes <= _READ_AT_ONCE or self._to_the_end):
             self._tell(self._read_on())
 
     async def finish(self) -> GuestReport:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from adapters.sandbox.accounts import Account, Accounts
-from adapters.sandbox.nursery import Nursery, Spare
+from adapters.sandbox.nursery import Nursery
 from adapters.sandbox.plan import Mould
+from adapters.sandbox.spare import Spare
 from host.errors import AdapterError
 from host.events import get_logger
 

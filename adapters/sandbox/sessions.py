@@ -6,9 +6,9 @@ import time
 from adapters.guest.reports import GuestDone
 from adapters.sandbox.accounts import Account
 from adapters.sandbox.channels import Budget, Outlet, Report, Taps
-from adapters.sandbox.nursery import Spare
 from adapters.sandbox.plan import Mould
 from adapters.sandbox.run import Cause, Ended
+from adapters.sandbox.spare import Spare
 from adapters.sandbox.warm_run import add_end
 from adapters.sandbox.watch import Watch
 from host.errors import AdapterError, SessionLost
@@ -45,7 +45,13 @@ class LiveSession:
         self._stdout = Outlet(spare.taken("stdout"), taps, "stdout", budget, discard)
         self._stderr = Outlet(spare.taken("stderr"), taps, "stderr", budget, discard)
         self._report = Report(
-            spare.taken("report"), taps, budget, discard, policy.max_output_bytes, done=self._command_is_over
+            spare.taken("report"),
+            taps,
+            budget,
+            discard,
+            policy.max_output_bytes,
+            done=self._command_is_over,
+            to_the_end=True,
         )
         spare.ended.add_done_callback(lambda _: spare.kill())  # a session whose interpreter ended is held no longer
         spare.dead.add_done_callback(lambda _: self._settle(None))

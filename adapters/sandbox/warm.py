@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 from adapters.sandbox.accounts import Account, Accounts
 from adapters.sandbox.bubblewrap import View
-from adapters.sandbox.nursery import Nursery, Spare
+from adapters.sandbox.nursery import Nursery
 from adapters.sandbox.plan import Mould
 from adapters.sandbox.pools import Home, Pool, PoolBounds
+from adapters.sandbox.spare import Spare
 from adapters.sandbox.wall import Interpreter, UserIds, Wall
 from host.interface import Kept
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from adapters.guest.reports import GuestDone
 from adapters.sandbox.channels import Budget, Control, Outlet, Report, Taps
-from adapters.sandbox.nursery import Figures, Spare, settle
 from adapters.sandbox.plan import Job, as_message
 from adapters.sandbox.run import FILES_TIMEOUT_S, Cause, Ended
+from adapters.sandbox.spare import Figures, Spare, settle
 from adapters.sandbox.watch import Watch
 from host.errors import AdapterError
 from host.interface import Emit

@@ -63,8 +63,8 @@ def main():
     os.closerange(5, max(control, proc, 256) + 1)
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     host = _socket.socket(fileno=CONTROL)
+    kernel, steps, holders, template = own_modules()
     try:
-        kernel, steps, holders, template = own_modules()
         kernel.die_with_parent()
         stock = holders.Stock(MAX_SANDBOXES)
         start = host.recv(1 << 16)
@@ -72,7 +72,7 @@ def main():
             return
         forking = Template(kernel, template, host, stock, marshal.loads(start))
     except BaseException as error:
-        host.send(b"X" + bytes(NUMBER_BYTES) + words(error))
+        host.send(b"X" + bytes(NUMBER_BYTES) + steps.words(error))
         return
     Keeper(kernel, steps, stock, host, forking).serve()
 
@@ -89,12 +89,6 @@ def own_modules():
     for name in ("kernel", "steps", "holders", "template"):
         del sys.modules[name]
     return kernel, steps, holders, template
-
-
-def words(error):
-    """An error as bytes of text. One of the system says itself what it is."""
-    text = str(error) if type(error) is OSError else f"{type(error).__name__}: {error}"
-    return text.encode("utf-8", "replace")[:4000]
 
 
 def kill(handle):
@@ -238,7 +232,7 @@ class Keeper:
         try:
             sandbox = Sandbox(number, held, *self.stock.take())
         except OSError as error:
-            self.tell(b"X" + number + words(error))
+            self.tell(b"X" + number + self.steps.words(error))
             return
         self.by_number[number] = sandbox
         self.look_at(sandbox.holder, sandbox)
@@ -246,7 +240,7 @@ class Keeper:
             sandbox.program = self.template.fork(mould, (sandbox.holder, *descriptors))
             sandbox.program_handle = self.kernel.pidfd_open(sandbox.program)
         except OSError as error:
-            self.tell(b"X" + number + words(error))
+            self.tell(b"X" + number + self.steps.words(error))
             kill(sandbox.holder)
             return
         self.look_at(sandbox.program_handle, sandbox)

@@ -26,6 +26,12 @@ def own_module(name):
         sys.modules.pop(name, None)  # the guests are to find the interpreter as it was
 
 
+def words(error):
+    """An error as bytes of text. One of the system says itself what it is."""
+    text = str(error) if type(error) is OSError else f"{type(error).__name__}: {error}"
+    return text.encode("utf-8", "replace")[:4000]
+
+
 def send(descriptor, kind, body=b""):
     """One message to the host: a letter, eight bytes of length, the body."""
     data = memoryview(kind + len(body).to_bytes(8, "big") + body)

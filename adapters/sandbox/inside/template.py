@@ -66,7 +66,7 @@ def main(keeper, start):
             steps.set_up_interpreter(start["environment"])
             load(start["preload"])
         except BaseException as error:
-            keeper.send(b"X" + words(error))
+            keeper.send(b"X" + steps.words(error))
             return
         gc.collect()
         template = Template(keeper, start["filter"], fill_holes())
@@ -108,22 +108,16 @@ def fill_holes():
     return held
 
 
-def words(error):
-    """An error as bytes of text."""
-    return f"{type(error).__name__}: {error}".encode("utf-8", "replace")[:4000]
-
-
 class Form:
     """What sandboxes of one kind have in common.
 
     Attributes:
         mould: what they are to be like.
         first, last: what is called before the work folder is filled and before the program comes.
-        module: of the guest, where it is called.
-        run, warm: its functions; ``warm`` may be None.
+        run, warm: functions of the guest's module; None where it is executed, or has none.
     """
 
-    __slots__ = ("first", "last", "module", "mould", "run", "warm")
+    __slots__ = ("first", "last", "mould", "run", "warm")
 
     def __init__(self, mould, program_filter):
         self.mould = mould
@@ -169,7 +163,7 @@ class Template:
                 child = kernel.fork_sibling()
                 answer = b"P" + child.to_bytes(NUMBER_BYTES, "big")
             except OSError as error:
-                child, answer = -1, b"X" + words(error)
+                child, answer = -1, b"X" + steps.words(error)
             if child == 0:
                 steps.call_guest(self.become, form, *descriptors)
             self.keeper.send(answer)
@@ -198,7 +192,7 @@ class Template:
             kernel.close_from(LINE + 1)
             self.confine(form)
         except BaseException as error:
-            os.write(LINE, b"X" + words(error))
+            os.write(LINE, b"X" + steps.words(error))
             os._exit(127)
 
     def confine(self, form):
