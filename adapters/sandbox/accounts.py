@@ -32,9 +32,8 @@ class Account(Protocol):
         """Whether the kernel counts."""
         ...
 
-    @property
-    def threads(self) -> int | None:
-        """How many threads of it live. None where nobody knows."""
+    def processes(self) -> int | None:
+        """How many processes of it live. None where nobody knows."""
         ...
 
     def cpu_ms(self) -> float | None:
@@ -112,7 +111,9 @@ class _Uncounted:
     doors: Sequence[int] = ()
     moves = False
     counting = False
-    threads = None
+
+    def processes(self) -> int | None:
+        return None
 
     def cpu_ms(self) -> float | None:
         return None
@@ -138,9 +139,8 @@ class _FromStock:
         self._metered = metered
         self.doors: Sequence[int] = metered.doors
 
-    @property
-    def threads(self) -> int | None:
-        return self._metered.threads
+    def processes(self) -> int | None:
+        return self._metered.processes()
 
     def cpu_ms(self) -> float | None:
         return self._metered.cpu_ms()
@@ -160,13 +160,15 @@ class _FromOutside:
 
     moves = True
     counting = True
-    threads = None
     doors: Sequence[int] = ()
 
     def __init__(self, accounts: Accounts, group: Group) -> None:
         self._accounts = accounts
         self._group = group
         self._moved = False
+
+    def processes(self) -> int | None:
+        return None
 
     def cpu_ms(self) -> float | None:
         return self._group.counts().cpu_ms

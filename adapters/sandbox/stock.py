@@ -39,6 +39,7 @@ class Metered:
             if (folder / "cpuacct.usage").exists():
                 self._cpu = self._opened(folder / "cpuacct.usage", os.O_RDONLY)
             if (folder / "pids.current").exists():
+                self._members = folder / "cgroup.procs"
                 self._tasks = self._opened(folder / "pids.current", os.O_RDONLY)
             if (folder / "memory.limit_in_bytes").exists():
                 self._peak = self._opened(folder / "memory.max_usage_in_bytes", os.O_RDWR)
@@ -57,10 +58,15 @@ class Metered:
             self._killed() > self._killed_before,
         )
 
-    @property
-    def threads(self) -> int | None:
-        """How many threads are in it, of all processes. None where the kernel does not say."""
-        return _number(self._tasks) if self._tasks >= 0 else None
+    def processes(self) -> int | None:
+        """How many processes are in it. None where the kernel does not say."""
+        if self._tasks < 0:
+            return None
+        threads = _number(self._tasks)
+        if threads < 2:
+            return threads
+        with open(self._members, "rb") as members:  # noqa: PTH123 - one that stays open shows an old list
+            return len(members.read().split())
 
     def clear(self) -> bool:
         """Count from nothing again. False where too much of the last run is still charged to it."""

@@ -126,7 +126,7 @@ class WarmRun:
         self._pipes = (stdout, stderr, report)
         self._began = time.perf_counter()
         self._timers.append(self._loop.call_later(_SHORT_S, self._is_long))
-        if job.mould.in_process:
+        if not job.report_is_text:
             report.listen()
         await self._send()
         spare.ended.add_done_callback(lambda _: settle(self._over, None))
@@ -145,9 +145,9 @@ class WarmRun:
 
     def _says_that_it_is_over(self, done: GuestDone) -> None:
         """The guest's last word. The program can say it too, and is believed: it is killed then, so all it can lose is
-        its own time. Whoever else still runs in the sandbox, or had threads, is waited for.
+        its own time. Other processes that still run in the sandbox are waited for.
         """
-        if self.cause is None and self._done is None and self._account.threads == 1:
+        if self.cause is None and self._done is None and self._account.processes() == 1:
             self._done = done
             settle(self._over, None)
 
@@ -164,9 +164,10 @@ class WarmRun:
         folder_is_empty = not (spare.held and spare.has_files())
         if self._done is not None and not spare.ended.done() and folder_is_empty:
             self._alone = True
+            spare.kill_program()
             return None, Figures(status=self._done.exit_code << 8, cpu_us=0, peak_kib=0)
         figures = await spare.ended
-        self._alone = self.cause is None and figures is not None and self._account.threads == 0 and folder_is_empty
+        self._alone = self.cause is None and figures is not None and self._account.processes() == 0 and folder_is_empty
         files = None
         if not self._alone:
             files = await self._files() if spare.held else None

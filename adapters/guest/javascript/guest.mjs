@@ -108,6 +108,17 @@ function finish() {
   }
 }
 
+/** Nothing of the program's is left to run. Deno still takes its engine apart, which takes as long as the program took. */
+function sayThatItIsOver() {
+  if (state === "over") report(`{"kind":"done","exit_code":${Number(deno.exitCode) & 255}}`);
+}
+
+/** Be the last of those who listen to the end: the program's own were there before. */
+function beLast() {
+  removeEventListener("unload", sayThatItIsOver);
+  addEventListener("unload", sayThatItIsOver);
+}
+
 function resultVariable() {
   const value = handover.reader === null ? NONE : handover.reader();
   if (value !== NONE) return value;
@@ -121,6 +132,7 @@ function listen() {
     addEventListener("error", (event) => take(event, event.error));
     addEventListener("unhandledrejection", (event) => take(event, event.reason));
     addEventListener("beforeunload", drained);
+    addEventListener("beforeunload", beLast);
     addEventListener("unload", finish);
   } else {
     process.on("uncaughtException", fail);
