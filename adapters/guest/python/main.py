@@ -36,9 +36,8 @@ GUEST_FAILED = 70
 """The exit code when the guest itself could not do its work."""
 
 _REHEARSALS = 20  # code that runs is made faster after eight times, on Python 3.11
-_REHEARSED = (
-    b'{"v":1,"code":"b = a + 1\\nb","language":"python","allowed_imports":null,"max_value_bytes":100,"inputs":{"a":1}}'
-)
+_REHEARSED = b'{"v":1,"code":"%b","language":"python","allowed_imports":null,"max_value_bytes":100,"inputs":{"a":1}}'
+_SESSIONS = __name__.rpartition(".")[0] + ".sessions"
 _SITE = "/guest/site"
 _state = {"prepared": False, "in_folder": False, "program": None, "reserve": None}
 
@@ -73,7 +72,10 @@ def before_fork(folder=None):
         _state["in_folder"] = True
     tracebacks.install()
     for _ in range(_REHEARSALS):
-        _rehearse()
+        _rehearse(_run_program)
+    if _SESSIONS in sys.modules:
+        for _ in range(_REHEARSALS):
+            _rehearse(_run_commands)
     _state["reserve"] = outcome.reserve()
     _state["program"] = program = Program(folder)
     program.make_guard()
@@ -216,7 +218,7 @@ def _through(program, request, report, spare):
     return code
 
 
-def _rehearse():
+def _rehearse(way):
     """Run a program here, where none is ever run for anybody, and forget it.
 
     What the interpreter learns of code that runs again and again it writes down in many places of its memory. Processes
@@ -224,18 +226,31 @@ def _rehearse():
     """
     limit = sys.getrecursionlimit()
     reading, writing = os.pipe()
-    program = Program()
-    request = protocol.parse(_REHEARSED)
-    check(request)
     prepare()
-    _through(program, request, channels.Report(writing, request["max_value_bytes"]), [])
-    program.forget()
+    way(channels.Report(writing, 100)).forget()
     channels.flush()
     os.close(reading)
     os.close(writing)
     outcome.forget()
     tracebacks.forget()
     sys.setrecursionlimit(limit)
+
+
+def _run_program(report):
+    program = Program()
+    request = protocol.parse(_REHEARSED % b"b = a + 1\\nb")
+    check(request)
+    _through(program, request, report, [])
+    return program
+
+
+def _run_commands(report):
+    program = sys.modules[_SESSIONS].Session()
+    for code in (b"b = a + 1", b"b += 1\\nb", b"b"):
+        request = protocol.parse(_REHEARSED % code)
+        check(request)
+        report.done(program.obey(request, report))
+    return program
 
 
 def _session(read_fd, report_fd):

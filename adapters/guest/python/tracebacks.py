@@ -40,14 +40,20 @@ def begin(code, environment):
     file = f"program-{len(_sources) + 1}.py" if _sources else FILE
     _sources[file] = code
     _state.update(file=file, environment=environment)
-    if len(_sources) > 1:  # one source is found through the loader of __main__
+    if len(_sources) == 2:  # a single one is found through the loader of __main__
         _show_sources()
+    elif len(_sources) > 2:
+        _show_source(file)
     return file
 
 
 def forget():
     """Be as before the first program."""
+    linecache = sys.modules.get("linecache")
+    for file in _entries:
+        linecache.cache.pop(file, None)
     _sources.clear()
+    _entries.clear()
     _state.update(file=FILE, environment=None)
 
 
@@ -169,12 +175,17 @@ def _add_remedy(error):
 
 def _show_sources():
     """Give linecache the source of the program and of every earlier command."""
+    for file in _sources:
+        _show_source(file)
+
+
+def _show_source(file):
     import linecache
 
-    for file, code in _sources.items():
-        if file not in _entries:
-            _entries[file] = (len(code), None, _lines(code), file)
-        linecache.cache[file] = _entries[file]  # whatever files lie in the work folder
+    if file not in _entries:
+        code = _sources[file]
+        _entries[file] = (len(code), None, _lines(code), file)
+    linecache.cache[file] = _entries[file]  # whatever files lie in the work folder
 
 
 def _show(kind, error, tb):
