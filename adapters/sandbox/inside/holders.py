@@ -68,7 +68,18 @@ class Stock:
         if not ancillary:
             self.give_back(place)
             raise OSError(said.decode("utf-8", "replace") or "the process that makes holders is gone")
-        return place, int.from_bytes(ancillary[0][2][:DESCRIPTOR_BYTES], sys.byteorder)
+        handle = int.from_bytes(ancillary[0][2][:DESCRIPTOR_BYTES], sys.byteorder)
+        try:
+            give_ids(handle)
+        except OSError:  # it was killed, or this kernel lets nobody have ids
+            try:
+                _signal.pidfd_send_signal(handle, _signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            os.close(handle)
+            self.give_back(place)
+            raise
+        return place, handle
 
     def _next(self):
         """The next answer; empty where nobody answers any more."""
@@ -106,8 +117,9 @@ class Stock:
 def make_holders(line, count):
     """Make a holder at each place that is asked for, and send a handle of it. Never returns."""
     try:
-        line = _socket.socket(fileno=os.dup2(line.detach(), 3))
-        kernel.close_from(PROC + 1)
+        descriptor = os.dup2(line.detach(), 3)
+        kernel.close_from(descriptor + 1)  # holders get copies of what is open here
+        line = _socket.socket(fileno=descriptor)
         _signal.signal(_signal.SIGCHLD, _signal.SIG_IGN)
         stacks = kernel.Stacks(count)
         while True:
@@ -121,22 +133,17 @@ def make_holders(line, count):
 
 def make_one(line, stack):
     """Make one, and send a handle of it or why there is none."""
-    handle = -1
     try:
         handle = kernel.pidfd_open(kernel.clone_holder(stack))
-        give_ids(handle)
     except OSError as error:
         line.send(str(error).encode("utf-8", "replace")[:1000] or b"?")
-        if handle >= 0:
-            _signal.pidfd_send_signal(handle, _signal.SIGKILL)
-            os.close(handle)
         return
     line.sendmsg([b"+"], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, handle.to_bytes(DESCRIPTOR_BYTES, sys.byteorder))])
     os.close(handle)
 
 
 def give_ids(handle):
-    """Give whoever joins a holder the user and group id there that this process has here.
+    """Give whoever joins a holder the user and group id there that the keeper has here.
 
     What /proc says of a handle is the number that the process has for the host, whose /proc it is.
     """
