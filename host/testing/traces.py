@@ -14,6 +14,8 @@ __all__ = ["Traces", "adopt_orphans", "count_in", "descendants", "leave_out", "l
 
 _PROC = Path("/proc")
 _PR_SET_CHILD_SUBREAPER = 36
+_LOOKS = 50
+_PAUSE_S = 0.02
 ON_LINUX = sys.platform == "linux"
 _keepers: "list[Callable[[], Kept]]" = []
 
@@ -71,8 +73,25 @@ def count_in(adapter: Adapter) -> None:
 
 
 def look(*folders: Path) -> Traces:
-    """Look at this process and below ``folders``, but not at what adapters keep."""
-    kept = [keeper() for keeper in _keepers]
+    """Look at this process and below ``folders``, but not at what adapters keep.
+
+    An adapter may change what it keeps at any moment; a look during which it did is taken again.
+    """
+    kept = _kept()
+    for _ in range(_LOOKS):
+        traces = _look(kept, folders)
+        before, kept = kept, _kept()
+        if kept == before:
+            break
+        time.sleep(_PAUSE_S)
+    return traces
+
+
+def _kept() -> list[Kept]:
+    return [keeper() for keeper in _keepers]
+
+
+def _look(kept: list[Kept], folders: tuple[Path, ...]) -> Traces:
     return Traces(
         processes=descendants(
             frozenset().union(*(each.processes for each in kept)), frozenset().union(*(each.trees for each in kept))
@@ -87,7 +106,7 @@ def settled(before: Traces, *folders: Path, within_s: float = 2.0) -> list[str]:
     """What is left once an adapter has had ``within_s`` to replace parts of a pool; empty as soon as nothing is."""
     deadline = time.monotonic() + within_s
     while (left := look(*folders).left_since(before)) and time.monotonic() < deadline:
-        time.sleep(0.02)
+        time.sleep(_PAUSE_S)
     return left
 
 
