@@ -73,6 +73,8 @@ def main(keeper, start):
         gc.freeze()
         keeper.send(b"P")
         template.serve()
+    except BaseException:
+        sys.excepthook(*sys.exc_info())  # the host hears it when it finds the nursery gone
     finally:
         os._exit(0)
 

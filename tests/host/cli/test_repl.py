@@ -110,8 +110,10 @@ class Terminal:
         """Ctrl-C until it is heard: readline does not hear one that comes while it draws a line."""
         while text not in self._seen:
             self.type("\x03")
-            if select.select([self._ours], [], [], 1)[0]:
-                self._read()
+            again_at = time.monotonic() + 5
+            while text not in self._seen and time.monotonic() < again_at:
+                if select.select([self._ours], [], [], 0.2)[0]:
+                    self._read()
         self.until(text)
 
     def type(self, text):
@@ -119,9 +121,24 @@ class Terminal:
         os.write(self._ours, text.encode())
 
 
-def test_at_a_terminal(command, scrubbed, live):
+@pytest.fixture
+def terminal():
+    """Starts programs at terminals; none outlives its test."""
+    made = []
+
+    def start(*given):
+        made.append(Terminal(*given))
+        return made[-1]
+
+    yield start
+    for each in made:
+        each.process.kill()
+        each.process.wait()
+
+
+def test_at_a_terminal(terminal, command, scrubbed, live):
     """Prompts, blocks, values; Ctrl-C drops what is typed and stops what runs, and variables stay; Ctrl-D ends."""
-    terminal = Terminal([*command, "repl"], {**scrubbed, **live, "TERM": "dumb"})
+    terminal = terminal([*command, "repl"], {**scrubbed, **live, "TERM": "dumb"})
     assert "python under policy strict on live" in terminal.until(">>> ")
     for line, prompt in (
         ("def f():\n", "... "),
@@ -148,9 +165,9 @@ def test_at_a_terminal(command, scrubbed, live):
     assert history.stat().st_mode & 0o077 == 0
 
 
-def test_at_a_terminal_a_lost_session_is_followed_by_a_new_one(command, scrubbed, live):
+def test_at_a_terminal_a_lost_session_is_followed_by_a_new_one(terminal, command, scrubbed, live):
     """Whoever types is told that the variables are gone, and goes on."""
-    terminal = Terminal([*command, "repl", "--timeout-ms", "1000"], {**scrubbed, **live, "TERM": "dumb"})
+    terminal = terminal([*command, "repl", "--timeout-ms", "1000"], {**scrubbed, **live, "TERM": "dumb"})
     for line in ("x = 1\n", "all(True for _ in iter(int, 1))\n"):
         terminal.until(">>> ")
         terminal.type(line)
