@@ -74,7 +74,10 @@ def main():
     except BaseException as error:
         host.send(b"X" + bytes(NUMBER_BYTES) + steps.words(error))
         return
-    Keeper(kernel, steps, stock, host, forking).serve()
+    try:
+        Keeper(kernel, steps, stock, host, forking).serve()
+    except EOFError as error:
+        os.write(2, steps.words(error))  # the host hears it when it finds the nursery gone
 
 
 def own_modules():
@@ -193,7 +196,11 @@ class Keeper:
         self.by_handle = {}
 
     def serve(self):
-        """Do what the host says until it is gone."""
+        """Do what the host says until it is gone.
+
+        Raises:
+            EOFError: the template is gone.
+        """
         self.events.register(CONTROL, select.EPOLLIN)
         self.events.register(self.template.line.fileno(), select.EPOLLIN)  # it speaks when it is spoken to, or ends
         self.tell(b"R" + bytes(NUMBER_BYTES))
@@ -205,20 +212,21 @@ class Keeper:
                 elif descriptor in self.by_handle:
                     self.ended(self.by_handle.pop(descriptor), descriptor)
                 elif descriptor == self.template.line.fileno():
-                    return
+                    raise EOFError("the process that programs are forked from is gone, or spoke unasked")
 
     def listen(self):
-        """Take one message. False when the host, or the template, is gone."""
+        """Take one message. False when the host is gone.
+
+        Raises:
+            EOFError: the template is gone.
+        """
         message, ancillary, _, _ = self.host.recvmsg(MESSAGE_BYTES, ANCILLARY_BYTES)
         descriptors = [descriptor for _, _, data in ancillary for descriptor in memoryview(data).cast("i").tolist()]
         letter, number = message[:1], message[1 : 1 + NUMBER_BYTES]
-        try:
-            if letter in (b"S", b"H"):
-                self.make(number, letter == b"H", message[1 + NUMBER_BYTES :], descriptors)
-            elif number in self.by_number:
-                self.order(letter, self.by_number[number], descriptors)
-        except EOFError:
-            return False
+        if letter in (b"S", b"H"):
+            self.make(number, letter == b"H", message[1 + NUMBER_BYTES :], descriptors)
+        elif number in self.by_number:
+            self.order(letter, self.by_number[number], descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
         return bool(message)

@@ -59,7 +59,7 @@ def main(keeper, start):
     try:
         kernel.die_with_parent()
         os.dup2(keeper.detach(), KEEPER)
-        os.dup2(KEEPER, LINE)  # whatever: no other file is to get this number
+        os.dup2(0, LINE)  # whatever: no other file is to get this number
         kernel.close_from(LINE + 1)
         keeper = _socket.socket(fileno=KEEPER)
         try:
@@ -183,6 +183,7 @@ class Template:
 
     def become(self, form, holder, line, stdout, stderr, report, *doors):
         """Confine this process, wait for the program, run it."""
+        os.dup2(line, LINE)  # before anything fails, for there it is said
         try:
             for door in doors:
                 os.write(door, b"0")
@@ -190,7 +191,6 @@ class Template:
             os.dup2(stdout, 1)
             os.dup2(stderr, 2)
             os.dup2(report, steps.REPORT)
-            os.dup2(line, LINE)
             kernel.close_from(LINE + 1)
             self.confine(form)
         except BaseException as error:

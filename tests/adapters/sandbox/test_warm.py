@@ -276,6 +276,8 @@ async def test_a_nursery_that_is_killed_is_replaced(warm, who):
         with pytest.raises(AdapterError, match="lost") as caught:
             await running
         assert caught.value.lost
+    if who == "template":
+        assert "the process that programs are forked from is gone" in nursery.trouble
     for _ in range(8):
         assert (await warm.run(TWO)).value == 2
 
@@ -289,6 +291,27 @@ async def test_a_sandbox_that_dies_while_it_waits_is_not_handed_out(warm, place)
         await spare.dead
     for _ in range(5):
         assert (await warm.run(TWO)).value == 2
+
+
+async def test_a_sandbox_that_is_killed_while_it_is_made_takes_no_other_along(warm):
+    """Killing one at any moment before it is ready, again and again, leaves the nursery and its running programs be."""
+    nursery, pool = _nursery(warm), _pool(warm)
+    running = asyncio.ensure_future(warm.run("import time\nprint('up', flush=True)\ntime.sleep(60)"))
+    while not warm.events:
+        await asyncio.sleep(0.005)
+    for number in range(200):
+        spare, account = pool._made(nursery)
+        for _ in range(number % 40):
+            await asyncio.sleep(0)
+        spare.kill()
+        await spare.dead
+        spare.close()
+        account.close()
+    assert (nursery.trouble, running.done()) == ("", False)
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+    assert (await warm.run(TWO)).value == 2
 
 
 async def test_the_holder_of_a_running_sandbox_dies(warm):
