@@ -37,6 +37,7 @@ _LEFT_OUT = {"varies": "vary on plain CPython", "slow": "too slow", "needs": "ne
 _REASONS = (
     ("libtk", "Tk wants a screen, and is not shown inside"),
     ("multiprocessing/spawn.py", "multiprocessing starts processes by fork only: the program is not a file inside"),
+    ("Address family not supported by protocol", "there are no network sockets inside; outside nobody listened"),
     ("build_directory_md", "it lists its own folder: on the plain side the program is a file in it"),
 )
 """What is known to differ, told from the case's name or from what it wrote."""

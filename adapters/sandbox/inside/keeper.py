@@ -70,7 +70,7 @@ def main():
         start = host.recv(1 << 16)
         if not start:
             return
-        forking = Template(kernel, template, host, stock, marshal.loads(start))
+        forking = started(kernel, template, host, stock, marshal.loads(start))
     except BaseException as error:
         host.send(b"X" + bytes(NUMBER_BYTES) + steps.words(error))
         return
@@ -108,21 +108,32 @@ def with_descriptors(descriptors):
     return [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, data)]
 
 
-class Template:
-    """The process that programs are forked from, as the keeper deals with it.
+def started(kernel, template, host, stock, start):
+    """The process that programs are forked from, once it has loaded what it is to load.
+
+    Programs find the frames of this below their own, so it is a function: the call of a class would count as a level of
+    recursion that no frame shows.
 
     Raises:
-        OSError: it cannot be started, or to load what it was to load; the message is its own.
+        OSError: it cannot load that; the message is its own.
+        EOFError: it ended.
     """
+    line, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+    if kernel.fork() == 0:
+        host.detach()
+        stock.detach()
+        template.main(theirs, start)
+    theirs.close()
+    forking = Template(line)
+    forking.heard()
+    return forking
 
-    def __init__(self, kernel, template, host, stock, start):
-        self.line, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
-        if kernel.fork() == 0:
-            host.detach()
-            stock.detach()
-            template.main(theirs, start)
-        theirs.close()
-        self.heard()
+
+class Template:
+    """The process that programs are forked from, as the keeper deals with it."""
+
+    def __init__(self, line):
+        self.line = line
 
     def fork(self, mould, descriptors):
         """Have a process forked into a sandbox. Its number.

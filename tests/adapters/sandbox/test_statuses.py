@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -23,6 +25,27 @@ async def test_a_value_comes_back_typed(bench):
     )
     assert result.exit_code == 0
     assert result.may_have_started
+
+
+_DEPTH = """
+def depth(level=0):
+    try:
+        return depth(level + 1)
+    except RecursionError:
+        return level
+found = depth()
+"""
+
+
+@pytest.mark.parametrize("first", ["", "import sys"], ids=["imports nothing", "imports"])
+async def test_recursion_is_as_deep_as_in_a_plain_process(bench, first):
+    """However a program is started, it gets as many levels as the interpreter gives it alone, neither more nor less."""
+    plain = subprocess.run([sys.executable, "-I", "-S", "-c", f"{first}{_DEPTH}print(found)"], stdout=subprocess.PIPE)
+    await bench.run(f"{first}\n1")
+    for home in bench.adapter._engine.warmth.homes:
+        await home.get()  # so that the next one is warm where that is the way
+    result = await bench.run(f"{first}{_DEPTH}found")
+    assert result.value == int(plain.stdout)
 
 
 async def test_inputs_arrive_whole(bench):
