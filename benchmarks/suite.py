@@ -1,7 +1,6 @@
 """All measures in one run: one table, one picture, one file of raw figures."""
 
 import argparse
-import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -11,6 +10,7 @@ from typing import Any
 from benchmarks import idle, latency, machine, page, plot, table, throughput, work
 from benchmarks.bench import FULL, QUICK, Bench, prepared
 from benchmarks.targets import Target, targets
+from host import run
 
 __all__ = ["MEASURES", "main", "measure_all"]
 
@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--llm-sandbox", type=Path, metavar="PYTHON", help="a Python that has llm-sandbox installed")
     given = parser.parse_args(arguments)
     begun = time.monotonic()
-    results = asyncio.run(_measured(quick=given.quick, image=given.image, llm_sandbox=given.llm_sandbox))
+    results = run(_measured(quick=given.quick, image=given.image, llm_sandbox=given.llm_sandbox))
     results["took_s"] = round(time.monotonic() - begun, 1)
     held = targets(results)
     print(table.text(results, held))

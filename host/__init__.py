@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from host.host import Host, build_host
     from host.interface import Adapter, Capabilities, CheckResult, DisplayEvent, Finding, OutputEvent, Refusal
+    from host.loop import run
     from host.models import Actor, ExecutionRequest, ExecutionResult, File, Status
     from host.policy import Enforcement, Limits, Policy
     from host.sessions import SessionInfo
@@ -43,6 +44,7 @@ __all__ = [
     "Table",
     "build_host",
     "load_settings",
+    "run",
 ]
 
 _HOMES = {
@@ -56,6 +58,7 @@ _HOMES = {
         "OutputEvent",
         "Refusal",
     ),
+    "host.loop": ("run",),
     "host.models": ("Actor", "ExecutionRequest", "ExecutionResult", "File", "Status"),
     "host.policy": ("Enforcement", "Limits", "Policy"),
     "host.sessions": ("SessionInfo",),

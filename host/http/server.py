@@ -16,6 +16,7 @@ from host.host import Host, build_host
 from host.http.app import create_app
 from host.http.guard import refuse_open_door
 from host.http.protocol import Protocol
+from host.loop import new_event_loop
 from host.settings import ServerSettings, Settings
 
 __all__ = ["run", "serve"]
@@ -44,16 +45,8 @@ def serve(
         if on_ready is not None:
             on_ready(url)
 
-    with asyncio.Runner(loop_factory=_new_loop) as runner:
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(run(settings, plugins=plugins, on_ready=ready))
-
-
-def _new_loop() -> asyncio.AbstractEventLoop:
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop()
-    return uvloop.new_event_loop()
 
 
 async def run(
