@@ -49,6 +49,7 @@ _HOLDING = _CLONE_VM | _CLONE_NEWUSER | _CLONE_NEWPID | _CLONE_NEWNS | _CLONE_NE
 _JOINED = _CLONE_NEWUSER | _CLONE_NEWNS | _CLONE_NEWIPC
 _WALL = 0x40000000  # wait for children whatever signal tells of their end
 _ANY_FILE = 0x7FFFFFFF
+_MANY_FILES = 65536
 _SIGKILL = 9
 _IS_ARM = os.uname().machine == "aarch64"
 _SYS_CLONE = 220 if _IS_ARM else 56
@@ -77,13 +78,17 @@ class _Usage(_ctypes.Array):
     _length_ = 256  # struct rusage has 144
 
 
+# Nobody else waits for the interpreter's lock, so no call gives it back meanwhile.
+_FLAGS = _ctypes.FUNCFLAG_CDECL | _ctypes.FUNCFLAG_USE_ERRNO | _ctypes.FUNCFLAG_PYTHONAPI
+
+
 class _Function(_ctypes.CFuncPtr):
-    _flags_ = _ctypes.FUNCFLAG_CDECL | _ctypes.FUNCFLAG_USE_ERRNO
+    _flags_ = _FLAGS
     _restype_ = _Int
 
 
 class _LongFunction(_ctypes.CFuncPtr):
-    _flags_ = _ctypes.FUNCFLAG_CDECL | _ctypes.FUNCFLAG_USE_ERRNO
+    _flags_ = _FLAGS
     _restype_ = _Long
 
 
@@ -152,6 +157,21 @@ class Calls:
     def add_python(self, function, *arguments):
         """One more of Python's own."""
         self._calls.append((function.__name__, functools.partial(function, *arguments)))
+
+    def extend(self, others):
+        """Those of another row, after these."""
+        self._calls += others._calls
+
+    def join(self, handle):
+        """Move this process into the user, mount and ipc namespaces of the process behind ``handle``."""
+        self.add("setns", handle, _JOINED)
+
+    def close_from(self, first):
+        """Close every descriptor from this number on."""
+        if _has_close_range:
+            self._calls.append(("close_range", _prepared("syscall", _SYS_CLOSE_RANGE, first, _ANY_FILE, 0, kind=_LongFunction)))
+        else:
+            self.add_python(os.closerange, first, _MANY_FILES)
 
     def mount(self, source, target, kind, flags, options=None):
         """Mount, bind or remount; every name as bytes."""
@@ -317,8 +337,9 @@ def shut_writing(descriptor):
 
 def close_from(first):
     """Close every descriptor from this number on."""
-    if _syscall(_SYS_CLOSE_RANGE, first, _ANY_FILE, 0) == -1:  # a kernel before 5.9
-        os.closerange(first, 65536)
+    calls = Calls()
+    calls.close_from(first)
+    calls.make()
 
 
 def _find_tid_address():
@@ -330,5 +351,6 @@ def _find_tid_address():
     return int.from_bytes(bytes(place)[:8], sys.byteorder)
 
 
+_has_close_range = _syscall(_SYS_CLOSE_RANGE, _ANY_FILE, _ANY_FILE, 0) == 0  # since Linux 5.9
 _tid_address = _find_tid_address()
 _fork, _fork_sibling = _forking(0), _forking(_CLONE_PARENT)

@@ -115,24 +115,45 @@ class Form:
 
     Attributes:
         mould: what they are to be like.
-        first, last: what is called before the work folder is filled and before the program comes.
+        last: what is called when the work folder is filled, in a sandbox that gets its files before it confines itself.
         run, warm: functions of the guest's module; None where it is executed, or has none.
     """
 
-    __slots__ = ("first", "last", "mould", "run", "warm")
+    __slots__ = ("_first", "_ways", "last", "mould", "run", "warm")
 
     def __init__(self, mould, program_filter):
         self.mould = mould
-        self.first, self.last = kernel.Calls(), kernel.Calls()
-        self.first.hide_memory()
-        steps.add_work_folder(self.first, mould["work"])
+        self._ways = {}
+        self._first, self.last = kernel.Calls(), kernel.Calls()
+        self._first.hide_memory()
+        steps.add_work_folder(self._first, mould["work"])
         steps.add_closing(self.last, mould["work"])
         steps.add_confinement(self.last, mould["limits"], program_filter)
+        if not mould["late"]:
+            self._first.extend(self.last)
         self.run = self.warm = None
         if mould["in_process"]:
             name, function = mould["argv"]
             module = steps.imported(name)
             self.run, self.warm = getattr(module, function), getattr(module, "warm", None)
+
+    def way(self, descriptors):
+        """The calls from the fork into the sandbox, given what came with the order: nearly always the same numbers."""
+        way = self._ways.get(descriptors)
+        if way is None:
+            if len(self._ways) >= MOST_FORMS:
+                self._ways.clear()
+            way = self._ways[descriptors] = kernel.Calls()
+            holder, line, stdout, stderr, report, *doors = descriptors
+            way.add_python(os.dup2, line, LINE)  # before anything fails, for there it is said
+            for door in doors:
+                way.add_python(os.write, door, b"0")
+            way.join(holder)
+            for descriptor, number in ((stdout, 1), (stderr, 2), (report, steps.REPORT)):
+                way.add_python(os.dup2, descriptor, number)
+            way.close_from(LINE + 1)
+            way.extend(self._first)
+        return way
 
 
 class Template:
@@ -154,20 +175,23 @@ class Template:
 
     def serve(self):
         """Do what the keeper says until it is gone."""
+        # In local names, for what the forked process looks up elsewhere it also writes to.
+        call_guest, waiting = steps.call_guest, self.waiting
         while True:
             mould, ancillary, _, _ = self.keeper.recvmsg(MESSAGE_BYTES, ANCILLARY_BYTES)
             if not mould:
                 return
-            descriptors = memoryview(ancillary[0][2]).cast("i").tolist()
+            descriptors = tuple(memoryview(ancillary[0][2]).cast("i"))
             form = self.forms.get(mould) or self.form(mould)
+            make, of_mould, last, run, warm = form.way(descriptors).make, form.mould, form.last, form.run, form.warm
             try:
                 kernel.children_into(descriptors[0])
                 child = kernel.fork_sibling()
+                if child == 0:
+                    call_guest(become, make, of_mould, last, run, warm, waiting)
                 answer = b"P" + child.to_bytes(NUMBER_BYTES, "big")
             except OSError as error:
-                child, answer = -1, b"X" + steps.words(error)
-            if child == 0:
-                steps.call_guest(self.become, form, *descriptors)
+                answer = b"X" + steps.words(error)
             self.keeper.send(answer)
             for descriptor in descriptors:
                 os.close(descriptor)
@@ -179,44 +203,36 @@ class Template:
         form = self.forms[mould] = Form(marshal.loads(mould), self.filter)
         return form
 
-    # --- in the forked process ----------------------------------------------------------------------------------------
 
-    def become(self, form, holder, line, stdout, stderr, report, *doors):
-        """Confine this process, wait for the program, run it."""
-        os.dup2(line, LINE)  # before anything fails, for there it is said
-        try:
-            for door in doors:
-                os.write(door, b"0")
-            kernel.join(holder)
-            os.dup2(stdout, 1)
-            os.dup2(stderr, 2)
-            os.dup2(report, steps.REPORT)
-            kernel.close_from(LINE + 1)
-            self.confine(form)
-        except BaseException as error:
-            os.write(LINE, b"X" + steps.words(error))
-            os._exit(127)
+# --- in the forked process --------------------------------------------------------------------------------------------
 
-    def confine(self, form):
-        """From inside the namespaces to the program."""
-        mould = form.mould
+
+def become(make, mould, last, run, warm, waiting):
+    """Confine this process, wait for the program, run it.
+
+    Args:
+        make: goes from the fork into the sandbox.
+        mould, last, run, warm: of the Form.
+        waiting: polls whether somebody has sent something down the line.
+    """
+    try:
+        make()
         added = marshal.loads(steps.receive(LINE)) if mould["adds_environment"] else None
-        form.first.make()
         if mould["late"]:
             ready(mould)
             steps.fill_work_folder(marshal.loads(steps.receive(LINE)))
-        form.last.make()
-        if form.run is None:
-            self.execute(mould, added)
+            last.make()
+        if run is None:
+            execute(mould, added)
         if added:
             os.environ.update(added)
-        if form.warm is not None:
-            form.warm(ahead=not self.waiting.poll(0))
+        if warm is not None:
+            warm(ahead=not waiting.poll(0))
         if not mould["late"]:
             ready(mould)
         if mould["session"]:
             kernel.shut_writing(LINE)
-            steps.call_guest(form.run, LINE, steps.REPORT)
+            steps.call_guest(run, LINE, steps.REPORT)
         if mould["late"]:
             frame = steps.receive(LINE)
         else:
@@ -224,16 +240,20 @@ class Template:
             steps.fill_work_folder(marshal.loads(files))
         kernel.shut_writing(LINE)
         os.close(LINE)
-        steps.call_guest(form.run, frame, steps.REPORT)
+        steps.call_guest(run, frame, steps.REPORT)
+    except BaseException as error:
+        os.write(LINE, b"X" + steps.words(error))
+        os._exit(127)
 
-    def execute(self, mould, added):
-        """Become another program, which has the line as its stdin."""
-        if not mould["late"]:
-            ready(mould)
-        kernel.shut_writing(LINE)
-        os.dup2(LINE, 0)
-        os.close(LINE)
-        steps.execute(mould["argv"], {**mould["environment"], **(added or {})})
+
+def execute(mould, added):
+    """Become another program, which has the line as its stdin."""
+    if not mould["late"]:
+        ready(mould)
+    kernel.shut_writing(LINE)
+    os.dup2(LINE, 0)
+    os.close(LINE)
+    steps.execute(mould["argv"], {**mould["environment"], **(added or {})})
 
 
 def ready(mould):
