@@ -256,11 +256,10 @@ def _warm(warmth: Warmth) -> list[Finding]:
         Finding(
             name="warm",
             ok=False,
-            reason=f"sandboxes cannot be forked ahead, so each starts for its program: {home.trouble}",
+            reason=f"sandboxes cannot be forked, so each starts for its program, and there are no sessions: {trouble}",
             remedy="see the reason; adapters.sandbox.warm = false stops trying",
         )
-        for home in warmth.homes
-        if home.trouble
+        for trouble in dict.fromkeys(home.trouble for home in warmth.homes if home.trouble)
     ]
     return findings
 

@@ -81,6 +81,22 @@ class Stock:
             raise
         return place, handle
 
+    def prove(self):
+        """Make one for nothing. Where namespaces within namespaces are refused, that is to be known before a program
+        wants some.
+
+        Raises:
+            OSError: they are refused.
+        """
+        try:
+            place, handle = self.take()
+        except OSError as error:
+            raise OSError(f"this machine refuses namespaces inside those of bubblewrap ({error})") from None
+        _signal.pidfd_send_signal(handle, _signal.SIGKILL)
+        select.select((handle,), (), ())
+        os.close(handle)
+        self.give_back(place)
+
     def _next(self):
         """The next answer; empty where nobody answers any more."""
         self.refill()

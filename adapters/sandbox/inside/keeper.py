@@ -70,6 +70,7 @@ def main():
         start = host.recv(1 << 16)
         if not start:
             return
+        stock.prove()
         forking = started(kernel, template, host, stock, marshal.loads(start))
     except BaseException as error:
         host.send(b"X" + bytes(NUMBER_BYTES) + steps.words(error))

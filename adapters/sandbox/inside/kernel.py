@@ -169,7 +169,8 @@ class Calls:
     def close_from(self, first):
         """Close every descriptor from this number on."""
         if _has_close_range:
-            self._calls.append(("close_range", _prepared("syscall", _SYS_CLOSE_RANGE, first, _ANY_FILE, 0, kind=_LongFunction)))
+            call = _prepared("syscall", _SYS_CLOSE_RANGE, first, _ANY_FILE, 0, kind=_LongFunction)
+            self._calls.append(("close_range", call))
         else:
             self.add_python(os.closerange, first, _MANY_FILES)
 

@@ -212,7 +212,10 @@ def become(make, mould, last, run, warm, waiting):
 
     Args:
         make: goes from the fork into the sandbox.
-        mould, last, run, warm: of the Form.
+        mould: what it is like.
+        last: as the Form has it.
+        run: likewise.
+        warm: likewise.
         waiting: polls whether somebody has sent something down the line.
     """
     try:

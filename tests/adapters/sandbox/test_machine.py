@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -112,6 +114,40 @@ async def test_a_program_that_cannot_be_started_is_an_error_of_the_wall(by_defau
         with pytest.raises(AdapterError, match="No such file") as caught:
             await adapter.execute(ExecutionRequest(code="", language="nowhere"), POLICY, lambda event: None)
         assert not caught.value.may_have_started
+    finally:
+        await adapter.aclose()
+
+
+@pytest.fixture
+def without_nesting(monkeypatch):
+    """A PATH whose bubblewrap lets nobody inside make user namespaces."""
+    bubblewrap = shutil.which("bwrap") or missing("bubblewrap is not installed")
+    if "--disable-userns" not in subprocess.run([bubblewrap, "--help"], capture_output=True, text=True).stdout:
+        missing("this bubblewrap cannot switch user namespaces off")
+    with tempfile.TemporaryDirectory() as folder:  # where the sandboxes' own user gets to as well
+        refusing = Path(folder, "bwrap")
+        refusing.write_text(
+            f'#!/bin/sh\n[ "$1" = --version ] && exec {bubblewrap} "$1"\nexec {bubblewrap} --disable-userns "$@"\n'
+        )
+        for place in (refusing.parent, refusing):
+            place.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+        yield
+
+
+async def test_a_machine_that_refuses_namespaces_within_namespaces(without_nesting, tmp_path):
+    """There every program gets a wall of its own, none fails for it; the check and a session say what is missing."""
+    adapter = SandboxAdapter()
+    await adapter.start(AdapterContext({}, tmp_path, "owner", policy=POLICY))
+    try:
+        check = await adapter.check()
+        (warm,) = (found for found in check.findings if found.name == "warm" and not found.ok)
+        assert (check.ok, "namespaces inside those of bubblewrap" in warm.reason) == (True, True)
+        for _ in range(3):
+            result = await adapter.execute(ExecutionRequest(code="6 * 7"), POLICY, lambda event: None)
+            assert (result.status, result.value) == (Status.SUCCEEDED, 42)
+        with pytest.raises(AdapterError, match="namespaces inside those of bubblewrap"):
+            await adapter.open("session", "python", POLICY)
     finally:
         await adapter.aclose()
 
