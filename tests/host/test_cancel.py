@@ -9,13 +9,14 @@ import pytest
 from host import ExecutionRequest, build_host
 from host.errors import DuplicateExecution
 from host.hookspecs import hookimpl
-from host.interface import Capabilities, CheckResult, OutputEvent
+from host.interface import OutputEvent
 from host.models import ExecutionResult, Verdict
-from host.policy import ENFORCED_FIELDS, Enforcement, Policy
+from host.policy import Policy
 from host.specs import AdapterSpec
+from host.testing.uneventful import Uneventful
 
 
-class Endless:
+class Endless(Uneventful):
     """An adapter whose programs write and then run until they are stopped; ``1`` ends at once."""
 
     name = "endless"
@@ -23,19 +24,6 @@ class Endless:
     def __init__(self):
         self.began = asyncio.Event()
         self.stopped = asyncio.Event()
-
-    def capabilities(self):
-        levels = dict.fromkeys(ENFORCED_FIELDS, Enforcement.WALL)
-        return Capabilities(version="1", languages=("python",), enforcement=levels)
-
-    async def start(self, context):
-        pass
-
-    async def check(self):
-        return CheckResult(ok=True, reason="ready.")
-
-    def accepts(self, request, policy):
-        return None
 
     async def execute(self, request, policy, emit):
         self.began.set()
@@ -47,12 +35,6 @@ class Endless:
             self.stopped.set()
         fields = {"status": "succeeded", "stdout": "partial"}
         return ExecutionResult(id=request.id, language="python", policy=policy.name, **fields)
-
-    async def reap(self, dead_owners):
-        return 0
-
-    async def aclose(self):
-        pass
 
 
 class Validation:

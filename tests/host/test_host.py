@@ -8,13 +8,12 @@ import pytest
 from host import ExecutionRequest, build_host
 from host.errors import AdapterError, HostClosing, PluginError, UnknownPolicy
 from host.hookspecs import hookimpl
-from host.interface import Capabilities, CheckResult
 from host.models import ExecutionResult
-from host.policy import ENFORCED_FIELDS, Enforcement
 from host.specs import AdapterSpec
+from host.testing.uneventful import Uneventful
 
 
-class Waiting:
+class Waiting(Uneventful):
     """An adapter whose runs last until they are cancelled."""
 
     name = "waiting"
@@ -23,27 +22,14 @@ class Waiting:
         self.began = asyncio.Event()
         self.closed = False
 
-    def capabilities(self):
-        levels = dict.fromkeys(ENFORCED_FIELDS, Enforcement.WALL)
-        return Capabilities(version="1", languages=("python",), enforcement=levels)
-
     async def start(self, context):
         self.context = context
-
-    async def check(self):
-        return CheckResult(ok=True, reason="ready.")
-
-    def accepts(self, request, policy):
-        return None
 
     async def execute(self, request, policy, emit):
         self.began.set()
         if request.code == "1":
             return ExecutionResult(id=request.id, status="succeeded", language="python", policy=policy.name)
         return await asyncio.Event().wait()
-
-    async def reap(self, dead_owners):
-        return 0
 
     async def aclose(self):
         self.closed = True

@@ -13,36 +13,25 @@ from hypothesis import strategies as st
 from host import ExecutionRequest, build_host
 from host.errors import InvalidRequest, OwnedElsewhere, SequenceAhead, StoreError, UnknownExecution, UnknownPolicy
 from host.hookspecs import hookimpl
-from host.interface import Capabilities, CheckResult, DisplayEvent, OutputEvent
+from host.interface import DisplayEvent, OutputEvent
 from host.models import Display, ExecutionResult, Verdict
-from host.policy import ENFORCED_FIELDS, Enforcement, Policy, Retain
+from host.policy import Policy, Retain
 from host.specs import AdapterSpec
 from host.streams import FinishedEvent, StartedEvent
+from host.testing.uneventful import Uneventful
 
 FIGURE = Display(data={"text/plain": "a figure"})
 
 
-class Scripted:
+class Scripted(Uneventful):
     """An adapter that does what the test's coroutine does, and reports what it emitted."""
 
     name = "scripted"
+    claims = {"streaming": True}
 
     def __init__(self):
         self.script = None
         self.stopped = asyncio.Event()
-
-    def capabilities(self):
-        levels = dict.fromkeys(ENFORCED_FIELDS, Enforcement.WALL)
-        return Capabilities(version="1", languages=("python",), enforcement=levels, streaming=True)
-
-    async def start(self, context):
-        pass
-
-    async def check(self):
-        return CheckResult(ok=True, reason="ready.")
-
-    def accepts(self, request, policy):
-        return None
 
     async def execute(self, request, policy, emit):
         written = {"stdout": "", "stderr": ""}
@@ -61,12 +50,6 @@ class Scripted:
             self.stopped.set()
         fields = {"status": "succeeded", "displays": tuple(displays), **written, **more}
         return ExecutionResult(id=request.id, language="python", policy=policy.name, **fields)
-
-    async def reap(self, dead_owners):
-        return 0
-
-    async def aclose(self):
-        pass
 
 
 def rules(scripted):

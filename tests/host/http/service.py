@@ -6,13 +6,14 @@ import asyncio
 import sys
 
 from host.hookspecs import hookimpl
-from host.interface import Capabilities, CheckResult, OutputEvent
+from host.interface import OutputEvent
 from host.models import Display, ExecutionResult, Risk, Verdict
-from host.policy import ENFORCED_FIELDS, Enforcement, Policy, Retain
+from host.policy import Policy, Retain
 from host.specs import AdapterSpec
+from host.testing.uneventful import Uneventful
 
 
-class Scripted:
+class Scripted(Uneventful):
     """An adapter whose programs are five.
 
     ``1 + 1`` gives 2, ``"wait"`` waits until it is stopped, ``briefly`` takes half a second, ``show`` shows its inputs,
@@ -20,24 +21,12 @@ class Scripted:
     """
 
     name = "scripted"
+    claims = {"session_languages": ("python",), "files": True}
 
     def __init__(self):
         self.began = asyncio.Event()
         self.stopped = asyncio.Event()
         self.sessions = set()
-
-    def capabilities(self):
-        levels, spoken = dict.fromkeys(ENFORCED_FIELDS, Enforcement.WALL), ("python",)
-        return Capabilities(version="1", languages=spoken, session_languages=spoken, enforcement=levels, files=True)
-
-    async def start(self, context):
-        pass
-
-    async def check(self):
-        return CheckResult(ok=True, reason="ready.")
-
-    def accepts(self, request, policy):
-        return None
 
     async def execute(self, request, policy, emit):
         self.began.set()
@@ -67,12 +56,6 @@ class Scripted:
 
     async def close(self, session):
         self.sessions.discard(session)
-
-    async def reap(self, dead_owners):
-        return 0
-
-    async def aclose(self):
-        pass
 
 
 class Rules:

@@ -14,10 +14,10 @@ import tempfile
 
 from host.errors import SessionLost
 from host.hookspecs import hookimpl
-from host.interface import Capabilities, CheckResult, OutputEvent
+from host.interface import OutputEvent
 from host.models import ExecutionResult, new_id
-from host.policy import ENFORCED_FIELDS, Enforcement
 from host.specs import AdapterSpec
+from host.testing.uneventful import Uneventful
 
 GUEST = r"""
 import ast, json, os, resource, sqlite3, sys
@@ -67,28 +67,15 @@ for line in sys.stdin:
 """
 
 
-class Live:
+class Live(Uneventful):
     """Runs Python and SQL in processes that live as long as their sessions."""
 
     name = "live"
+    claims = {"languages": ("python", "sql"), "session_languages": ("python", "sql"), "streaming": True}
 
     def __init__(self):
         self.processes = {}
         self.folders = {}
-
-    def capabilities(self):
-        levels = dict.fromkeys(ENFORCED_FIELDS, Enforcement.WALL)
-        spoken = ("python", "sql")
-        return Capabilities(version="1", languages=spoken, session_languages=spoken, enforcement=levels, streaming=True)
-
-    async def start(self, context):
-        pass
-
-    async def check(self):
-        return CheckResult(ok=True, reason="ready.")
-
-    def accepts(self, request, policy):
-        return None
 
     async def execute(self, request, policy, emit):
         name = new_id()
@@ -97,9 +84,6 @@ class Live:
             return await self.run(name, request, policy, emit)
         finally:
             await self.close(name)
-
-    async def reap(self, dead_owners):
-        return 0
 
     async def aclose(self):
         for name in list(self.processes):
