@@ -33,6 +33,11 @@ _MIB = 1 << 20
 _TRIES = 3
 """How many sandboxes that turn out not to work may be thrown away for one run, before it gets one of its own."""
 
+_BREATH_S = 0.001
+"""How long after a run the next sandbox is made: whoever waits for the run gets it first, and often nobody else wants
+the processor then.
+"""
+
 _log = get_logger("understudy.sandbox")
 
 
@@ -158,7 +163,7 @@ class Engine:
                     raise
                 _log.warning("sandbox_not_ready", reason=error.message)
             finally:
-                asyncio.get_running_loop().call_soon(pool.refill)  # the one who waits for this run comes first
+                asyncio.get_running_loop().call_later(_BREATH_S, pool.refill)
         return await self._cold(recipe, job, emit)
 
     async def _on_the_spot(self, recipe: Recipe, job: Job, emit: Emit, *, ahead: bool) -> Ended:
