@@ -1,7 +1,8 @@
 """The load generator: a program of its own that asks a service for the same run again and again.
 
 ``load.py PORT CONNECTIONS SECONDS LANGUAGE`` keeps CONNECTIONS open to 127.0.0.1, has one request under way on each,
-and prints as JSON how many runs succeeded, how many did not, and how long each took. One thread, no library but the
+and prints as JSON how many runs there were a second, which did not succeed, and how long each took. None is begun when
+the time is over; those under way then are counted, with the time that they still take. One thread, no library but the
 standard one: what it takes of the processors is part of what it measures.
 """
 
@@ -100,13 +101,15 @@ def main() -> None:
                 connection = key.data
                 if not connection.listen():
                     continue
+                ended += 1
                 if time.perf_counter() < until:
-                    ended += 1
                     connection.ask()
                 else:
                     under_way -= 1
+        took = time.perf_counter() - begun
     failures = [failure for connection in connections for failure in connection.failures]
-    print(json.dumps({"runs": ended, "failures": failures, "seconds": [s for c in connections for s in c.seconds]}))
+    answers = [seconds for connection in connections for seconds in connection.seconds]
+    print(json.dumps({"runs_per_s": ended / took, "failures": failures, "seconds": answers}))
 
 
 if __name__ == "__main__":

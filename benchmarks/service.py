@@ -56,7 +56,7 @@ class Service:
         if process.returncode != 0:
             raise RuntimeError(f"the load generator failed: {err.decode(errors='replace')[-400:]}")
         found = json.loads(out)
-        return Load(found["runs"] / seconds, found["failures"], found["seconds"])
+        return Load(found["runs_per_s"], found["failures"], found["seconds"])
 
 
 @contextlib.asynccontextmanager
