@@ -58,7 +58,7 @@ MODULES: Mapping[str, Mapping[str, str]] = {
     "decimal": {
         "Decimal": "from decimal import Decimal\n"
         "Decimal('1.10') + 1, Decimal('0.1') * 3, Decimal(1) / 3, Decimal('7.5') // 2, Decimal('-7') % 3, -Decimal(1), "
-        "Decimal('1.1') == Decimal('1.10'), sum([Decimal('1.1'), Decimal('2.2')]), max(Decimal(1), Decimal(2)), "
+        "Decimal('1.1') == Decimal('1.10'), sorted([Decimal('2.2'), Decimal('1.1')]), max(Decimal(1), Decimal(2)), "
         "Decimal(3) > 2.5, str(Decimal('1E+3')), f'{Decimal(\"1234.5\"):,.2f}', int(Decimal('2.9')), float(Decimal('0.1')), "
         "abs(Decimal('-1')), Decimal(2) ** 10, round(Decimal('2.5')), repr(Decimal('0.00')), Decimal(1.1), bool(Decimal(0))",
     }
