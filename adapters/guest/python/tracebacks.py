@@ -188,11 +188,17 @@ def _show_source(file):
     linecache.cache[file] = _entries[file]  # whatever files lie in the work folder
 
 
-def _show(kind, error, tb):
+def _show(kind, error, tb, *, carets=True):
     import traceback
 
     _show_sources()
-    text = "".join(traceback.format_exception(kind, error, tb))
+    if carets:
+        text = "".join(traceback.format_exception(kind, error, tb))
+    else:
+        told = traceback.TracebackException(kind, error, tb, compact=True)
+        for frame in told.stack:
+            frame.colno = None
+        text = "".join(told.format())
     if isinstance(error, (AttributeError, NameError)) and (3, 10) <= sys.version_info < (3, 12):
         text = text[:-1] + _suggestion(kind, error, tb) + "\n"
     stream = sys.stderr
@@ -237,4 +243,4 @@ def _show_unraisable(args):
             what = f"{what}: <object repr() failed>"
     sys.stderr.write(what + "\n")
     tb = args.exc_traceback if args.exc_value is None else args.exc_value.__traceback__
-    _show(args.exc_type, args.exc_value, tb)
+    _show(args.exc_type, args.exc_value, tb, carets=sys.version_info[:2] != (3, 13))  # its printer in C has none

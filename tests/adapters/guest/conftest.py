@@ -248,11 +248,13 @@ os._exit(os.WEXITSTATUS(status))
 
 
 @pytest.fixture(scope="session")
-def forker() -> str:
-    """The source of a program like a launcher. Its arguments: the folder that stands for /guest, the guest's module; as
+def forker(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The file of a program like a launcher. Its arguments: the folder that stands for /guest, the guest's module; as
     Python writes them, folders of packages, how many clones, modules to import ahead.
     """
-    return FORKER
+    file = tmp_path_factory.mktemp("forker") / "forker.py"
+    file.write_text(FORKER)
+    return str(file)
 
 
 def _mapped(argument: str, trees: dict[Path, str]) -> str:

@@ -126,7 +126,7 @@ def run_warm(python_guest, forker, tmp_path):
         frame = request_frame(ExecutionRequest(code=code, inputs=inputs or {}), policy, **extra)
         program = os.environ.get("GUEST_PYTHON", sys.executable)
         words = [str(python_guest), "python.main", repr(sites), str(count), repr(preload)]
-        command = [program, "-I", "-S", "-X", "utf8", "-c", forker, *words]
+        command = [program, "-I", "-S", "-X", "utf8", forker, *words]
         return run_bare(command, frame, tmp_path, policy.max_output_bytes, {"OPENBLAS_NUM_THREADS": "1"})
 
     return run

@@ -113,7 +113,7 @@ def test_warm_clones_answer_as_a_cold_guest_does(sql_guest, forker, tmp_path):
     def start(count, *way):
         report = tmp_path / "report"
         done = subprocess.run(
-            ["/bin/sh", "-c", f'exec "$@" 3> {report}', "sh", sys.executable, "-I", "-S", "-X", "utf8", "-c", *way],
+            ["/bin/sh", "-c", f'exec "$@" 3> {report}', "sh", sys.executable, "-I", "-S", "-X", "utf8", *way],
             input=frame, capture_output=True, cwd=tmp_path, timeout=60, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
@@ -121,7 +121,7 @@ def test_warm_clones_answer_as_a_cold_guest_does(sql_guest, forker, tmp_path):
 
     warm = start(3, forker, str(folder), "sql.main", repr((str(site),)), "3", repr(preload))
     paths = f"sys.path.insert(0, {str(folder)!r}); sys.path.append({str(site)!r})"
-    cold = start(1, f"import sys; {paths}; from sql.main import start; start()")
+    cold = start(1, "-c", f"import sys; {paths}; from sql.main import start; start()")
     rows = [value.rows[0] for value in _values(warm)]
     assert len(rows) == 3
     assert len({row[0] for row in rows}) == len({row[1] for row in rows}) == 3
