@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sqlite3
+from contextlib import closing
 
 import httpx
 import pytest
@@ -104,7 +105,8 @@ async def test_killed_under_load_it_loses_nothing_that_it_answered(served, tmp_p
             ends = await asyncio.gather(*map(calls, range(8)), waiting, return_exceptions=True)
     assert all(isinstance(end, httpx.TransportError) for end in ends)
 
-    with served(), sqlite3.connect(state_dir / "understudy.db") as rows:  # the next host settles what the dead one left
+    # The next host settles what the dead one left.
+    with served(), closing(sqlite3.connect(state_dir / "understudy.db")) as rows:
         found = dict(rows.execute("SELECT id, status FROM executions").fetchall())
     assert {found[name] for name in answered} == {"succeeded"}
     assert found["waiting"] == "interrupted"

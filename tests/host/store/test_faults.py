@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -225,7 +226,7 @@ async def test_migrations_and_tables_agree(store, state_dir):
 async def test_a_store_of_a_newer_version_is_left_alone(state_dir):
     """A database that stands at an unknown migration refuses the start."""
     await _open_and_close(state_dir)
-    with sqlite3.connect(state_dir / "understudy.db") as other:
+    with closing(sqlite3.connect(state_dir / "understudy.db")) as other, other:
         other.execute("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(StoreError, match="9999") as raised:
         await open_store(state_dir=state_dir)

@@ -1,6 +1,7 @@
 """What the store keeps of sessions: that they were, whose they were, and how they ended."""
 
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -120,7 +121,7 @@ async def test_an_older_database_is_brought_up_to_date(state_dir, store, policy,
     await store.begin(request, policy, owner="me")
     await store.finish(request, policy, result_of(request, value=2))
     await store.aclose()
-    with sqlite3.connect(state_dir / "understudy.db") as rows:
+    with closing(sqlite3.connect(state_dir / "understudy.db")) as rows, rows:
         rows.executescript(
             "DROP TABLE sessions; DROP INDEX executions_by_session; ALTER TABLE executions DROP COLUMN session;"
             "UPDATE alembic_version SET version_num = '0001'"

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -208,7 +209,7 @@ async def test_callers_that_wait_together_are_committed_together(store, state_di
         assert await store.finish(request, policy, result_of(request))
 
     await asyncio.gather(*map(one, requests))
-    with sqlite3.connect(state_dir / "understudy.db") as other:
+    with closing(sqlite3.connect(state_dir / "understudy.db")) as other, other:
         assert other.execute("SELECT count(*) FROM executions WHERE status = 'succeeded'").fetchone() == (300,)
 
 
@@ -261,7 +262,7 @@ async def test_purge_empties_what_is_over_and_keeps_the_hashes(store, state_dir,
     await store.finish(old, policy, result_of(old, "failed", reason="SECRETold", stdout="SECRETold"))
     await store.finish(young, policy, result_of(young))
     yesterday = int((datetime.now(UTC) - timedelta(days=2)).timestamp() * 1_000_000)
-    with sqlite3.connect(state_dir / "understudy.db") as other:
+    with closing(sqlite3.connect(state_dir / "understudy.db")) as other, other:
         other.execute("UPDATE executions SET retain_until_us = ? WHERE id IN ('old', 'running')", (yesterday,))
     assert await store.purge() == 1
     record = await store.get("old")
@@ -278,7 +279,7 @@ async def test_records_go_when_their_days_are_over(state_dir, policy, request_of
         store = await open_store(state_dir=state_dir / str(retain_days), retain_days=retain_days)
         request = request_of(id="a")
         await store.record(request, policy, result_of(request), owner="me")
-        with sqlite3.connect(state_dir / str(retain_days) / "understudy.db") as other:
+        with closing(sqlite3.connect(state_dir / str(retain_days) / "understudy.db")) as other, other:
             other.execute("UPDATE executions SET created_us = created_us - 31 * 86400000000")
         await store.purge()
         assert [each.id for each in (await store.list()).executions] == left
