@@ -74,7 +74,7 @@ async def test_monty_contains(attacked) -> None:
 @pytest.mark.timeout(300)
 def test_sandbox_contains_as_an_ordinary_user(as_ordinary_user) -> None:
     """A host that an ordinary user runs contains all of them too."""
-    done = as_ordinary_user("/mnt/checkout/tests/attacks/attack_suite.py", "--at-once", "2", timeout=280)
+    done = as_ordinary_user("/mnt/checkout/tests/attacks/attack_suite.py", "--at-once", "4", timeout=280)
     assert done.returncode in (0, 1, 2), done.stderr
     report = json.loads(done.stdout.splitlines()[-1])
     assert report["uid"] != 0

@@ -31,7 +31,7 @@ def test_a_host_runs_on_either(new_loop, tmp_path):
     """The same program gives the same value on both, and nothing is left when the loop is closed."""
 
     async def main() -> object:
-        async with build_host(state_dir=tmp_path) as host:
+        async with build_host(state_dir=tmp_path, adapters__sandbox__enabled=False) as host:
             return (await host.execute(ExecutionRequest(code="sum(prices)", inputs={"prices": [3, 4]}))).value
 
     with asyncio.Runner(loop_factory=new_loop) as runner:
