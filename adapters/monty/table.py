@@ -55,7 +55,8 @@ BUILTINS: Mapping[str, str] = {
     "set": "len(set('hello')), sorted(set([3, 1, 1])), set() == set()",
     "sorted": "sorted([3, 1, 2]), sorted('bca'), sorted([1, -2, 3], key=abs, reverse=True), sorted({'b': 1, 'a': 2})",
     "str": "str(1), str(1.0), str(None), str([1, 'a']), str(), str(True), str(1e100)",
-    "sum": "sum([1, 2, 3]), sum([0.5, 0.25]), sum([], 5), sum([[1], [2]], [])",
+    "sum": "from decimal import Decimal\nsum([1, 2, 3]), sum([0.5, 0.25]), sum([], 5), sum([[1], [2]], []), "
+    "sum({'a': 1}.values()), sum(n * n for n in range(4)), sum([Decimal('1.1'), Decimal('2.2')])",
     "tuple": "tuple([1, 2]), tuple('ab'), tuple()",
     "type": "type(1) is int, type('a') == str, type([]) in (list, tuple), type(True) is int",
     "zip": "list(zip([1, 2], 'ab')), list(zip([1], [2, 3], [4])), list(zip())",

@@ -329,10 +329,10 @@ class Keeper:
     def take_files(self, sandbox, descriptor):
         """In the forked process: kill what the program has left running, then send its files."""
         kernel, steps = self.kernel, self.steps
-        kernel.join(sandbox.holder)
-        os.dup2(descriptor, LINE)
-        kernel.close_from(LINE + 1)
         calls = kernel.Calls()
+        calls.join(sandbox.holder)
+        calls.add_python(os.dup2, descriptor, LINE)
+        calls.close_from(LINE + 1)
         calls.hide_memory()
         calls.make()
         try:

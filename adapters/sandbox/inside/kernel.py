@@ -316,12 +316,6 @@ def children_into(handle):
         raise _failure("setns")
 
 
-def join(handle):
-    """Move this process into the user, mount and ipc namespaces of the process behind ``handle``."""
-    if _setns(handle, _JOINED) == -1:
-        raise _failure("setns")
-
-
 def wait(pid):
     """The wait status of a child that has ended, its CPU time in microseconds and its peak of memory in KiB.
 

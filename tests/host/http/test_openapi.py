@@ -22,10 +22,10 @@ KEY = "a-key-of-the-test"
 @pytest.mark.parametrize(
     ("settings", "options"),
     [
-        ([], ["--max-examples", "5"]),
+        ([], ["--max-examples", "8"]),
         (
             [f"server.api_keys={KEY}"],
-            ["--max-examples", "5", "--phases", "examples,fuzzing", "-H", f"Authorization: Bearer {KEY}"],
+            ["--max-examples", "8", "--phases", "examples,fuzzing", "-H", f"Authorization: Bearer {KEY}"],
         ),
     ],
     ids=["without keys", "with keys"],

@@ -297,13 +297,13 @@ def test_exit_keeps_the_result(run_python):
 def test_atexit_threads_and_finalizers_run_at_the_end(run_python):
     """Threads are joined, then atexit handlers run, then objects are finalized."""
     code = """
-import atexit, threading, time
+import atexit, threading
 atexit.register(print, "atexit")
 class Last:
     def __del__(self):
         print("finalized")
 keep = Last()
-threading.Thread(target=lambda: (time.sleep(0.05), print("thread"))).start()
+threading.Thread(target=lambda: (threading.main_thread().join(), print("thread"))).start()
 print("main")
 """
     ended = run_python(code)
