@@ -9,20 +9,19 @@ from pathlib import Path
 
 from adapters.guest.contract import Guest, Missing, Runtime
 from adapters.guest.found import find
+from adapters.runner.refusals import refuse
+from adapters.runner.results import as_result, judged
 from adapters.sandbox import checks
 from adapters.sandbox.cgroups import owner_tag
 from adapters.sandbox.engine import Engine
 from adapters.sandbox.machine import Machine, SandboxSettings, survey
 from adapters.sandbox.recipes import NoForm
-from adapters.sandbox.refusals import refuse
-from adapters.sandbox.run import Ended
 from adapters.sandbox.sessions import LiveSession
 from adapters.sandbox.spawner import Spawner
 from adapters.sandbox.staging import remove_unfinished
-from adapters.sandbox.verdict import decide, signal_name
 from host.errors import AdapterError, SessionLost
 from host.interface import AdapterContext, Capabilities, CheckResult, Emit, Kept, Refusal, discard
-from host.models import ExecutionRequest, ExecutionResult, Status, Usage
+from host.models import ExecutionRequest, ExecutionResult, Status
 from host.policy import ENFORCED_FIELDS, Enforcement, Policy
 
 __all__ = ["SandboxAdapter"]
@@ -112,7 +111,7 @@ class SandboxAdapter:
     def _keep_ready(self, policy: Policy | None) -> None:
         """From the start, and always, for what most requests will be: Python under the default policy."""
         requests = [ExecutionRequest(code=code, language="python") for code in _USUAL]
-        usual = policy is not None and "python" in self._runtimes and refuse(requests[0], policy) is None
+        usual = policy is not None and "python" in self._runtimes and refuse(requests[0], policy, self.name) is None
         if self._engine is not None and self._engine.keeps_warm and policy is not None and usual:
             keeping = self._engine.keep_ready(requests, policy, self._settings.min_ready)
             self._keeping = asyncio.ensure_future(keeping)
@@ -136,7 +135,7 @@ class SandboxAdapter:
                 reason=f"{self._engine.slots.waiting} programs wait for their turn, and no more are let in",
                 remedy="Send the request again in a moment, or raise adapters.sandbox.max_waiting.",
             )
-        return refuse(request, policy)
+        return refuse(request, policy, self.name)
 
     async def execute(self, request: ExecutionRequest, policy: Policy, emit: Emit) -> ExecutionResult:
         """Run the request in a sandbox that no other program has run in, and none will."""
@@ -155,13 +154,12 @@ class SandboxAdapter:
         try:
             ended = await self._engine.run(request, policy, emit, ahead=ahead)
         except NoForm as error:
-            return self._result(request, policy, Status.FAILED, str(error))
+            return as_result(request, policy, Status.FAILED, str(error))
         if ended.trouble:
             raise AdapterError(f"the wall could not be set up: {ended.trouble}", may_have_started=False)
         if ended.exit_code is None and ended.signal is None and ended.cause is None and not ended.ran_out_of_memory:
             raise AdapterError("the launcher was lost: it ended without saying how the program did", lost=True)
-        status, reason = decide(ended, policy)
-        return self._result(request, policy, status, reason, ended)
+        return judged(request, policy, ended)
 
     async def open(self, session: str, language: str, policy: Policy) -> None:
         """Start an interpreter that lives until it is closed or a limit ends it."""
@@ -180,12 +178,11 @@ class SandboxAdapter:
         try:
             frame = self._engine.recipes.frame(request, policy)
         except NoForm as error:
-            return self._result(request, policy, Status.FAILED, str(error))
+            return as_result(request, policy, Status.FAILED, str(error))
         async with self._engine.slots:
             command = asyncio.ensure_future(live.run(frame, policy, emit))
             ended = await self._engine.uncancelled(command, live.stop)
-        status, reason = decide(ended, policy)
-        return self._result(request, policy, status, reason, ended)
+        return judged(request, policy, ended)
 
     def alive(self, session: str) -> bool:
         """Whether the session takes commands."""
@@ -238,38 +235,6 @@ class SandboxAdapter:
             files=True,
             streaming=True,
             session_languages=self._engine.recipes.session_languages if self._engine else (),
-        )
-
-    def _result(
-        self,
-        request: ExecutionRequest,
-        policy: Policy,
-        status: Status,
-        reason: str,
-        ended: Ended | None = None,
-    ) -> ExecutionResult:
-        ended = ended or Ended()
-        return ExecutionResult(
-            id=request.id,
-            language=request.language,
-            policy=policy.name,
-            status=status,
-            reason=reason,
-            value=ended.report.value if status is Status.SUCCEEDED else None,
-            stdout=ended.stdout,
-            stderr=ended.stderr,
-            truncated=ended.truncated,
-            files=ended.files,
-            displays=ended.report.displays,
-            exit_code=ended.exit_code,
-            signal=signal_name(ended.signal) if ended.signal else None,
-            may_have_started=ended.wall_ms > 0,
-            usage=Usage(
-                wall_ms=ended.wall_ms,
-                cpu_ms=ended.cpu_ms,
-                peak_memory_bytes=ended.peak_memory_bytes,
-                output_bytes=ended.output_bytes,
-            ),
         )
 
 

@@ -11,11 +11,12 @@ from collections.abc import Callable
 from typing import Literal
 
 from adapters.guest.reports import GuestDone, GuestReport, ReportEvent, ReportReader, read_text_report
+from adapters.runner.budget import REPORT_ALLOWANCE, Budget
 from host.displays import Display
 from host.interface import DisplayEvent, Emit, OutputEvent
 from host.models import File
 
-__all__ = ["REPORT_ALLOWANCE", "Budget", "Control", "Outlet", "Pipe", "Report", "Taps"]
+__all__ = ["Control", "Outlet", "Pipe", "Report", "Taps"]
 
 _CHUNK = 1 << 16
 _LARGEST_PIPE = 1 << 20
@@ -23,27 +24,6 @@ _LARGEST_PIPE = 1 << 20
 
 _READ_AT_ONCE = 1 << 20
 """Bytes of reports that are read as they come; parsing takes about 10 ms for each MB."""
-
-REPORT_ALLOWANCE = 16_384
-"""Bytes on the report channel that do not count: frames' own heads, and the error that says why there is no value."""
-
-
-class Budget:
-    """How much may still come out. ``spent`` is called once, when it is used up."""
-
-    def __init__(self, max_bytes: int, spent: Callable[[], None]) -> None:
-        self.left = max_bytes
-        self.exceeded = False
-        self._spent = spent
-
-    def take(self, wanted: int) -> int:
-        """How many of ``wanted`` bytes are let through."""
-        given = min(wanted, self.left)
-        self.left -= given
-        if given < wanted and not self.exceeded:
-            self.exceeded = True
-            self._spent()
-        return given
 
 
 class Taps:

@@ -2,21 +2,20 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from adapters.guest.contract import Missing, Runtime
+from adapters.runner.proofs import POLICY, TryOut, prove
 from adapters.sandbox.cgroups import NoCgroups
 from adapters.sandbox.machine import Machine
 from adapters.sandbox.warm import Warmth
 from host.errors import AdapterError
 from host.interface import CheckResult, Finding
-from host.models import ExecutionRequest, ExecutionResult, Status
-from host.policy import Policy
+from host.models import ExecutionRequest, Status
 
 __all__ = ["INSTALL_BUBBLEWRAP", "check"]
 
-TryOut = Callable[[ExecutionRequest, Policy], Awaitable[ExecutionResult]]
 INSTALL_BUBBLEWRAP = "apt-get install bubblewrap"
 _APPARMOR = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
 _SWITCHES = (
@@ -27,14 +26,6 @@ _APPARMOR_REMEDY = (
     "let bwrap make user namespaces: a profile with `userns,` for it in /etc/apparmor.d (package apparmor-profiles has "
     "bwrap-userns-restrict), or sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
 )
-_POLICY = Policy(name="check", max_execution_time=60_000, max_cpu_time=60_000, max_memory_mb=512, allowed_imports=None)
-_PROGRAMS = {
-    "javascript": "result = 6 * 7",
-    "typescript": "const answer: number = 6 * 7; result = answer",
-    "sql": "select 6 * 7",
-    "bash": "result=42",
-    "elixir": "6 * 7",
-}
 _INSIDE = """
 import os, socket
 
@@ -91,7 +82,7 @@ async def check(
         blocking = [finding for finding in seen if not finding.ok]
     if not blocking:
         unproved = sorted(set(runtimes) - {*proved, "python"})  # Python ran just now
-        proofs = await asyncio.gather(*(_prove(try_out, language) for language in unproved))
+        proofs = await asyncio.gather(*(prove(try_out, language) for language in unproved))
         for language, finding in zip(unproved, proofs, strict=True):
             findings.append(finding)
             if finding.ok:
@@ -196,7 +187,7 @@ def _languages(runtimes: Mapping[str, Runtime], missing: Mapping[str, Missing]) 
 async def _inside(try_out: TryOut) -> list[Finding]:
     """Run a program that tries what it must not be able to do."""
     try:
-        result = await try_out(ExecutionRequest(code=_INSIDE, language="python"), _POLICY)
+        result = await try_out(ExecutionRequest(code=_INSIDE, language="python"), POLICY)
     except AdapterError as error:
         return [Finding(name="a program in the wall", ok=False, reason=error.message, remedy=_remedy(error))]
     if result.status is not Status.SUCCEEDED or not isinstance(result.value, dict):
@@ -226,18 +217,6 @@ async def _inside(try_out: TryOut) -> list[Finding]:
             reason="it ran, and was refused network, namespaces, host files and /proc",
         )
     ]
-
-
-async def _prove(try_out: TryOut, language: str) -> Finding:
-    name = f"{language} program"
-    try:
-        request = ExecutionRequest(code=_PROGRAMS.get(language, ""), language=language)
-        result = await try_out(request, _POLICY)
-    except AdapterError as error:
-        return Finding(name=name, ok=False, reason=error.message, remedy=error.remedy)
-    if result.status is not Status.SUCCEEDED:
-        return Finding(name=name, ok=False, reason=f"{result.status}: {result.reason} {result.stderr}".strip())
-    return Finding(name=name, ok=True, reason="ran")
 
 
 def _warm(warmth: Warmth) -> list[Finding]:

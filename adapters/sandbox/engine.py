@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from adapters.guest.contract import Guest, Runtime
+from adapters.runner.ended import Cause, Ended
+from adapters.runner.slots import Slots, usual_slots
 from adapters.sandbox.accounts import Accounts
 from adapters.sandbox.bubblewrap import Bubblewrap
 from adapters.sandbox.channels import Taps
@@ -14,9 +16,8 @@ from adapters.sandbox.machine import Machine, SandboxSettings
 from adapters.sandbox.plan import Job, make_job
 from adapters.sandbox.pools import PoolBounds
 from adapters.sandbox.recipes import Recipe, Recipes
-from adapters.sandbox.run import Cause, Ended, Run
+from adapters.sandbox.run import Run
 from adapters.sandbox.sessions import LiveSession
-from adapters.sandbox.slots import Slots, usual_slots
 from adapters.sandbox.spawner import Spawner
 from adapters.sandbox.wall import UserIds, Wall
 from adapters.sandbox.warm import Warmth

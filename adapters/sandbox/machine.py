@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from adapters.sandbox import seccomp
+from adapters.runner import seccomp
 from adapters.sandbox.bubblewrap import Bubblewrap, find_bubblewrap
 from adapters.sandbox.cgroups import Cgroups, NoCgroups, find_cgroups, owner_tag, remove_leftovers
 from adapters.sandbox.strays import kill_strays

@@ -11,9 +11,10 @@ import socket
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
-from adapters.sandbox import seccomp
+from adapters.runner import seccomp
+from adapters.runner.limits import environment_of
 from adapters.sandbox.cgroups import children
-from adapters.sandbox.plan import Mould, as_message, environment_of
+from adapters.sandbox.plan import Mould, as_message
 from adapters.sandbox.spare import HEAD_BYTES, Figures, Spare, settle
 from adapters.sandbox.wall import Walled
 from host.errors import AdapterError

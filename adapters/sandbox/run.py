@@ -4,22 +4,20 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable
-from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Protocol
 
-from adapters.guest.reports import GuestReport
+from adapters.runner.budget import Budget
+from adapters.runner.ended import Cause, Ended
 from adapters.sandbox.cgroups import Cgroups, Group
-from adapters.sandbox.channels import Budget, Control, Outlet, Report, Taps
+from adapters.sandbox.channels import Control, Outlet, Report, Taps
 from adapters.sandbox.plan import Job
 from adapters.sandbox.spawner import Around
 from adapters.sandbox.wall import Walled
 from adapters.sandbox.watch import Watch
 from host.errors import AdapterError
 from host.interface import Emit
-from host.models import File
 
-__all__ = ["Cause", "Ended", "Run", "Spawn"]
+__all__ = ["Run", "Spawn"]
 
 FILES_TIMEOUT_S = 30.0
 OWN_MEMORY_BYTES = 16 << 20  # bubblewrap and the launcher are in the group too
@@ -32,52 +30,6 @@ class Spawn(Protocol):
     """Starts the process of a sandbox, which is in ``around`` meanwhile."""
 
     def __call__(self, walled: Walled, *, around: Around) -> Awaitable[None]: ...
-
-
-class Cause(StrEnum):
-    """Why the host ended a run."""
-
-    DEADLINE = "deadline"
-    OUTPUT = "output"
-    CPU = "cpu"
-    MEMORY = "memory"
-    PROCESSES = "processes"
-    CANCELLED = "cancelled"
-
-
-@dataclass(slots=True)
-class Ended:
-    """The facts about a run that is over."""
-
-    cause: Cause | None = None
-    exit_code: int | None = None
-    signal: int | None = None
-    stdout: str = ""
-    stderr: str = ""
-    truncated: bool = False
-    report: GuestReport = GuestReport()  # noqa: RUF009 - frozen
-    files: tuple[File, ...] = ()
-    skipped: tuple[str, ...] = ()
-    ran_out_of_memory: bool = False
-    wall_ms: float = 0.0
-    cpu_ms: float | None = None
-    peak_memory_bytes: int | None = None
-    output_bytes: int = 0
-    trouble: str = field(default="")
-
-    @classmethod
-    def of(
-        cls, cause: Cause | None, stdout: Outlet, stderr: Outlet, report: Report, budget: Budget, wall_ms: float
-    ) -> "Ended":
-        """What came out, and how long it took."""
-        return cls(
-            cause=cause,
-            stdout=stdout.text,
-            stderr=stderr.text,
-            truncated=budget.exceeded,
-            wall_ms=wall_ms,
-            output_bytes=stdout.bytes + stderr.bytes + report.bytes,
-        )
 
 
 class Run:

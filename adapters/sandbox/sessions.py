@@ -4,10 +4,11 @@ import asyncio
 import time
 
 from adapters.guest.reports import GuestDone
+from adapters.runner.budget import Budget
+from adapters.runner.ended import Cause, Ended
 from adapters.sandbox.accounts import Account
-from adapters.sandbox.channels import Budget, Outlet, Report, Taps
+from adapters.sandbox.channels import Outlet, Report, Taps
 from adapters.sandbox.plan import Mould
-from adapters.sandbox.run import Cause, Ended
 from adapters.sandbox.spare import Spare
 from adapters.sandbox.warm_run import add_end
 from adapters.sandbox.watch import Watch

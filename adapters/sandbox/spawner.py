@@ -21,7 +21,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from adapters.sandbox.syscalls import NUMBERS
+from adapters.runner.syscalls import NUMBERS
 from host.errors import AdapterError
 
 __all__ = ["Around", "Spawner"]

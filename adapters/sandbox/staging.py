@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from adapters.guest import workfolder
+from adapters.runner.inside import __file__ as _shared
 from adapters.sandbox.inside import __file__ as _inside
 from host.errors import AdapterError
 
@@ -34,12 +35,13 @@ EMPTY = "launcher/empty"
 """An empty folder among the guests, to show in place of what must not be seen."""
 
 _INSIDE = Path(_inside).parent
+_SHARED = Path(_shared).parent
 _LAUNCHER_FILES = {
     f"{GUESTS}/launcher/launcher.py": _INSIDE / "launcher.py",
     f"{GUESTS}/launcher/keeper.py": _INSIDE / "keeper.py",
     f"{GUESTS}/launcher/holders.py": _INSIDE / "holders.py",
-    f"{GUESTS}/launcher/kernel.py": _INSIDE / "kernel.py",
-    f"{GUESTS}/launcher/steps.py": _INSIDE / "steps.py",
+    f"{GUESTS}/launcher/kernel.py": _SHARED / "kernel.py",
+    f"{GUESTS}/launcher/steps.py": _SHARED / "steps.py",
     f"{GUESTS}/launcher/template.py": _INSIDE / "template.py",
     f"{GUESTS}/launcher/workfolder.py": Path(workfolder.__file__),
 }

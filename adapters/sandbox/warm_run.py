@@ -8,9 +8,11 @@ import time
 from typing import TYPE_CHECKING
 
 from adapters.guest.reports import GuestDone
-from adapters.sandbox.channels import Budget, Control, Outlet, Report, Taps
+from adapters.runner.budget import Budget
+from adapters.runner.ended import Cause, Ended
+from adapters.sandbox.channels import Control, Outlet, Report, Taps
 from adapters.sandbox.plan import Job, as_message
-from adapters.sandbox.run import FILES_TIMEOUT_S, Cause, Ended
+from adapters.sandbox.run import FILES_TIMEOUT_S
 from adapters.sandbox.spare import Figures, Spare, settle
 from adapters.sandbox.watch import Watch
 from host.errors import AdapterError

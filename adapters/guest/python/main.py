@@ -38,7 +38,7 @@ GUEST_FAILED = 70
 _REHEARSALS = 20  # code that runs is made faster after eight times, on Python 3.11
 _REHEARSED = b'{"v":1,"code":"%b","language":"python","allowed_imports":null,"max_value_bytes":100,"inputs":{"a":1}}'
 _SESSIONS = __name__.rpartition(".")[0] + ".sessions"
-_SITE = "/guest/site"
+_SITE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "site")
 _state = {"prepared": False, "in_folder": False, "program": None, "reserve": None}
 
 

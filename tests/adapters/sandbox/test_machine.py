@@ -12,12 +12,12 @@ import pytest
 
 from adapters.guest.contract import Launch, Missing, Runtime
 from adapters.guest.reports import GuestError, GuestReport
+from adapters.runner.ended import Cause, Ended
+from adapters.runner.verdict import decide, signal_name
 from adapters.sandbox import cgroups, machine, strays
 from adapters.sandbox.adapter import SandboxAdapter
 from adapters.sandbox.bubblewrap import View, inside_path
-from adapters.sandbox.run import Cause, Ended
 from adapters.sandbox.staging import stage
-from adapters.sandbox.verdict import decide, signal_name
 from adapters.sandbox.watch import sample
 from host.errors import AdapterError
 from host.interface import AdapterContext

@@ -5,7 +5,7 @@ explains.
 import signal
 
 from adapters.guest.reports import GuestReport
-from adapters.sandbox.run import Cause, Ended
+from adapters.runner.ended import Cause, Ended
 from host.models import Status
 from host.policy import Policy
 
@@ -44,6 +44,8 @@ def _by_host(ended: Ended, policy: Policy) -> tuple[Status, str] | None:
             return Status.OUTPUT_LIMIT, f"It wrote more than {policy.max_output_bytes} bytes (max_output_bytes)."
         case Cause.PROCESSES:
             return Status.KILLED, f"It had more than {policy.max_processes} processes and threads (max_processes)."
+        case Cause.FILES:
+            return Status.KILLED, f"It wrote more than {policy.max_file_bytes} bytes of files (max_file_bytes)."
         case Cause.CANCELLED:
             return Status.CANCELLED, "It was cancelled."
         case Cause.MEMORY:

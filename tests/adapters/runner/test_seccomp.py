@@ -5,8 +5,8 @@ import struct
 
 import pytest
 
-from adapters.sandbox import seccomp
-from adapters.sandbox.syscalls import ABSENT, ALLOWED, NUMBERS
+from adapters.runner import seccomp
+from adapters.runner.syscalls import ABSENT, ALLOWED, NUMBERS
 
 ALLOW, KILL, ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 MACHINES = sorted(seccomp.ARCHITECTURES)

@@ -35,6 +35,7 @@ _CAP_VERSION_3 = 0x20080522
 _SECUREBITS = (
     0b1010_1111  # no root, no setuid fixup, no ambient raise, each locked but "keep caps", which is locked off
 )
+_PR_SET_CHILD_SUBREAPER = 36
 _PR_GET_TID_ADDRESS = 40
 _CLONE_VM = 0x100
 _SIGCHLD = 17
@@ -186,15 +187,16 @@ class Calls:
         """Keep every process without privileges from reading or tracing this one."""
         self.add("prctl", _PR_SET_DUMPABLE, 0, 0, 0, 0)
 
-    def drop_capabilities(self):
-        """Give up every capability, for good.
+    def drop_capabilities(self, *, has_any=True):
+        """Give up every capability, for good. Without any, there is nothing that could be locked.
 
         The bounding set stays as it is: it says what an executed file may give, and with "no new privileges" no file
         gives anything. Emptying it takes forty system calls.
         """
         self.add("prctl", _PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         self.add("prctl", _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
-        self.add("prctl", _PR_SET_SECUREBITS, _SECUREBITS, 0, 0, 0)
+        if has_any:
+            self.add("prctl", _PR_SET_SECUREBITS, _SECUREBITS, 0, 0, 0)
         self.add("capset", _CAP_VERSION_3.to_bytes(4, "little") + bytes(4), bytes(24))
 
     def filter_system_calls(self, program):
@@ -213,6 +215,27 @@ class Calls:
         for name, call in self._calls:
             if call() == -1:
                 raise _failure(name)
+
+
+def filter_with_listener(system_call, mode, flags, program):
+    """Install a seccomp filter, classic BPF as bytes, whose questions come from the descriptor that this returns.
+
+    Raises:
+        OSError: the kernel will not.
+    """
+    pointer = bytes(memoryview(_Bytes(program)))
+    header = (len(program) // 8).to_bytes(2, "little") + bytes(6) + pointer
+    return _checked(_prepared("syscall", system_call, mode, flags, header, kind=_LongFunction), "seccomp")
+
+
+def adopt_orphans():
+    """Become the parent of what descendants leave behind."""
+    _call("prctl", _PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def hide(*, hidden=True):
+    """Keep every process without privileges from reading or tracing this one, or let them again."""
+    _call("prctl", _PR_SET_DUMPABLE, int(not hidden), 0, 0, 0)
 
 
 def die_with_parent():

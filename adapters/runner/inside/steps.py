@@ -1,9 +1,10 @@
-"""The steps between a fresh set of namespaces and the caller's program, the same for the launcher and the template.
+"""The steps between a process of ours inside a wall and the caller's program, the same behind every wall.
 
 Runs inside the wall: standard library only, Python 3.9 to 3.15.
 """
 
 import _signal
+import functools
 import os
 import sys
 
@@ -13,11 +14,12 @@ REPORT = 3
 HEAD_BYTES = 8
 _USUAL_BYTES = 4096
 _FLAGS = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
-_OWN_FOLDER = "/guest/launcher"
+_OWN_FOLDER = os.path.dirname(os.path.abspath(__file__))
+_WORK = "/work"
 
 
 def own_module(name):
-    """Import a file of the launcher's folder, which the guests do not see on ``sys.path``."""
+    """Import a file of this one's folder, which the guests do not see on ``sys.path``."""
     sys.path.insert(0, _OWN_FOLDER)
     try:
         return __import__(name)
@@ -84,10 +86,10 @@ def add_work_folder(calls, work):
     calls.mount(b"/tmp/tmp", b"/tmp", None, kernel.MS_BIND)
 
 
-def fill_work_folder(files):
+def fill_work_folder(files, folder=_WORK):
     """Put the request's files in: pairs of path and content."""
     if files:
-        own_module("workfolder").write_files("/work", files)
+        own_module("workfolder").write_files(folder, files)
 
 
 def add_closing(calls, work):
@@ -97,21 +99,24 @@ def add_closing(calls, work):
             calls.mount(None, folder, None, kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY | _FLAGS)
 
 
-def add_confinement(calls, limits, program_filter):
+def add_confinement(calls, limits, program_filter, folder=_WORK, *, has_capabilities=True):
     """Give up everything, for good.
 
     Args:
         calls: what is to be called is added to these.
         limits: number, soft and hard value of each.
-        program_filter: which system calls there are.
+        program_filter: which system calls there are; None where that is seen to elsewhere.
+        folder: where the program is to be.
+        has_capabilities: whether this process has any.
     """
     calls.add_python(os.setsid)
     calls.add_python(os.umask, 0o022)
-    calls.add_python(os.chdir, "/work")
+    calls.add_python(os.chdir, folder)
     for number, soft, hard in limits:
         calls.limit(number, soft, hard)
-    calls.drop_capabilities()
-    calls.filter_system_calls(program_filter)
+    calls.drop_capabilities(has_any=has_capabilities)
+    if program_filter is not None:
+        calls.filter_system_calls(program_filter)
 
 
 def execute(argv, environment):
@@ -165,15 +170,20 @@ def send_files(descriptor, given, max_files, max_bytes):
         max_files: how many are taken.
         max_bytes: how much they hold, all together.
     """
+    tell_files(functools.partial(send, descriptor), _WORK, given, max_files, max_bytes)
+    send(descriptor, b"D")
+
+
+def tell_files(tell, folder, given, max_files, max_bytes):
+    """Tell of the files of a work folder: ``F`` with one that is taken, ``S`` with why one is not."""
 
     def skipped(path, reason):
-        send(descriptor, b"S", f"{path[:200]}: {reason}".encode("utf-8", "backslashreplace"))
+        tell(b"S", f"{path[:200]}: {reason}".encode("utf-8", "backslashreplace"))
 
     collect_files = own_module("workfolder").collect_files
-    for path, content in collect_files("/work", given, max_files, max_bytes, skipped=skipped):
+    for path, content in collect_files(folder, given, max_files, max_bytes, skipped=skipped):
         name = path.encode("utf-8")
-        send(descriptor, b"F", len(name).to_bytes(2, "big") + name + content)
-    send(descriptor, b"D")
+        tell(b"F", len(name).to_bytes(2, "big") + name + content)
 
 
 def _read_exactly(descriptor, count):

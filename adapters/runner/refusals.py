@@ -1,4 +1,4 @@
-"""What the local wall declines, before anything runs."""
+"""What a wall without a network declines, before anything runs."""
 
 from collections.abc import Iterable
 from pathlib import PurePosixPath
@@ -11,12 +11,12 @@ from host.policy import FileSystemAccess, Policy
 __all__ = ["refuse"]
 
 
-def refuse(request: ExecutionRequest, policy: Policy) -> Refusal | None:
-    """Why this request is not taken under this policy, or None."""
+def refuse(request: ExecutionRequest, policy: Policy, adapter: str) -> Refusal | None:
+    """Why the adapter of that name does not take this request under this policy, or None."""
     if policy.network_access:
         return Refusal(
             rule="network",
-            reason=f"policy {policy.name} gives network access, and the sandbox has none to give",
+            reason=f"policy {policy.name} gives network access, and {adapter} has none to give",
             remedy="Ask for network_access = false in the request's limits, or choose an adapter with a network.",
         )
     if not request.files:
