@@ -133,11 +133,15 @@ class Kept:
         processes: ids of processes.
         trees: ids of processes that count with all that descends from them.
         descriptors: how many descriptors of this process.
+        changing: something is on its way in or out, so that for the moment nobody can tell exactly.
+        elsewhere: folders in which others mount what they like, as a container engine on this machine does.
     """
 
     processes: frozenset[int] = frozenset()
     trees: frozenset[int] = frozenset()
     descriptors: int = 0
+    changing: bool = False
+    elsewhere: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +194,8 @@ class Adapter(Protocol):
         """Run the request within ``policy`` and report what happened.
 
         The program's own failure is a result. Cancelling the task stops the run: when ``CancelledError`` leaves this
-        method the program and all it started are dead, and nothing of it is left. The result's id, adapter, policy,
+        method the program and all it started are dead, and nothing of it is left; an adapter whose service cannot end
+        a program says so in the error's text, which goes into the record. The result's id, adapter, policy,
         provenance, explain and times are the host's to fill in. What comes from the guest is untrusted: cap it and
         never let it choose the status.
 

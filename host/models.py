@@ -8,7 +8,8 @@ import base64
 import os
 import re
 import time
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any, Literal
@@ -36,6 +37,7 @@ __all__ = [
     "ExecutionResult",
     "Explanation",
     "File",
+    "Priced",
     "Provenance",
     "Risk",
     "Severity",
@@ -171,6 +173,22 @@ class Verdict(BaseModel):
     error: Risk | None = Field(default=None, description="where and why the code cannot be parsed")
 
 
+class Priced(BaseModel):
+    """What a run was charged for, in the units of who charges, and what that costs by a price table with a date.
+
+    ``cost`` is None where no price is known. ``prices_region`` is whose prices were taken: another than the run's where
+    its own are not known.
+    """
+
+    model_config = _Frozen
+
+    quantities: dict[str, float] = Field(description="by unit: vcpu_seconds, gb_seconds, requests")
+    cost: Decimal | None = None
+    currency: str = "USD"
+    prices_as_of: date | None = None
+    prices_region: str = ""
+
+
 class Usage(BaseModel):
     """What a run used. None where the adapter cannot tell."""
 
@@ -180,6 +198,7 @@ class Usage(BaseModel):
     cpu_ms: float | None = None
     peak_memory_bytes: int | None = None
     output_bytes: int | None = None
+    priced: Priced | None = Field(default=None, description="what a run that costs money was charged for")
 
 
 class Provenance(BaseModel):

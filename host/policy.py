@@ -189,6 +189,12 @@ class Policy(BaseModel):
             )
         return value
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> "Policy":
+        """As pydantic's, but a copy works its hash out anew: adapters know policies by it."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied.__dict__.pop("sha256", None)
+        return copied
+
     @cached_property
     def sha256(self) -> str:
         """The hash of everything that the policy says, in hexadecimal."""

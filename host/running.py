@@ -79,7 +79,7 @@ async def outcome(running: Running, policy: Policy, recorder: Recorder) -> Execu
         reason = f"The program used up its {policy.max_execution_time} ms, and the host had to end it."
         return await stopped(running, policy, recorder, reason, Status.TIMED_OUT)
     if task.cancelled():
-        reason = running.cancelled_because or "The run was cancelled."
+        reason = _with_last_words(task, running.cancelled_because or "The run was cancelled.")
         return cut_off(request, policy, recorder, Status.CANCELLED, reason)
     error = task.exception()
     if error is None:
@@ -109,7 +109,18 @@ async def stopped(
         result = task.result()
         if isinstance(result, ExecutionResult) and result.status in _BY_ADAPTERS:
             return result  # it ended by itself just before it was stopped
+    reason = _with_last_words(task, reason)
     return cut_off(running.request, policy, recorder, status, reason)
+
+
+def _with_last_words(task: "asyncio.Task[Any]", reason: str) -> str:
+    """The reason, and what the adapter says of a cancelled run: that it goes on where nobody can end it."""
+    if task.cancelled():
+        try:
+            task.result()
+        except asyncio.CancelledError as error:
+            return " ".join((reason, *(str(each) for each in error.args)))
+    return reason
 
 
 async def _ended(task: "asyncio.Task[Any]", within_s: float) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from host.errors import AdapterError
 from host.interface import AdapterContext, Capabilities
 from host.policy import Enforcement
+from host.testing.enforcement import TRIALS
 from host.testing.program import Program
 from host.testing.programs import PAIRS, PROGRAMS
 from host.testing.programs.sessions import SESSIONS
@@ -65,15 +66,21 @@ async def _claims(suite: "type[Harness]") -> Capabilities | None:
 def cases_for(claims: Capabilities | None) -> dict[str, list[Any]]:
     """By argument of a test, the cases that fit these claims."""
     if claims is None:
-        return {"program": [], "pair": [], "endless": [], "language": [], "kept": []}
+        return {"program": [], "pair": [], "endless": [], "language": [], "kept": [], "trial": []}
     spoken = set(claims.languages) if claims.runs_code else set()
     return {
         "program": [program for program in PROGRAMS if applies(program, claims)],
         "pair": [pair for pair in PAIRS if pair.language in spoken],
         "endless": [language for language in ENDLESS if language in spoken],
         "language": [language for language in GREETINGS if language in claims.languages],
+        "trial": [trial for trial in TRIALS if "python" in spoken and _promises(claims, trial.policy_field)],
         "kept": [language for language in SESSIONS if language in claims.session_languages],
     }
+
+
+def _promises(claims: Capabilities, policy_field: str) -> bool:
+    """Whether the adapter says that no program gets past this field."""
+    return claims.level(policy_field, "python").upholds(Enforcement.GUEST)
 
 
 def applies(program: Program, claims: Capabilities) -> bool:

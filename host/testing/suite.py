@@ -12,6 +12,7 @@ from host.models import ExecutionResult, Status
 from host.policy import ENFORCED_FIELDS, Enforcement, Policy
 from host.testing.bench import Recorder
 from host.testing.cases import GREETINGS
+from host.testing.enforcement import Trial
 from host.testing.life import LifeConformance
 from host.testing.program import Program
 from host.testing.programs import Pair
@@ -146,6 +147,16 @@ class AdapterConformance(LifeConformance, SessionConformance):
         value = second.value.rows[0][0] if hasattr(second.value, "rows") else second.value
         assert second.status is Status.SUCCEEDED, second
         assert value == pair.value, f"the second program found {second.value!r}"
+
+    def test_it_holds_what_it_says(self, trial: Trial | None) -> None:
+        """A policy field that it says it enforces holds against a program that tries to get past it."""
+        if trial is None:
+            return
+        policy = trial.under(self.policy)
+        result = self.bench.execute(trial.request(policy.name), policy)
+        if self._counted(result, "python", f"trial-{trial.policy_field}") is not None:
+            assert isinstance(result, ExecutionResult)
+            assert trial.held(result), f"{trial.policy_field} does not hold: {result.model_dump_json(indent=1)}"
 
     # --- through the host ---------------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ _PROC = Path("/proc")
 _PR_SET_CHILD_SUBREAPER = 36
 _LOOKS = 50
 _PAUSE_S = 0.02
+_PATIENCE_S = 20.0
 ON_LINUX = sys.platform == "linux"
 _keepers: "list[Callable[[], Kept]]" = []
 
@@ -78,6 +79,10 @@ def look(*folders: Path) -> Traces:
     An adapter may change what it keeps at any moment; a look during which it did is taken again.
     """
     kept = _kept()
+    until = time.monotonic() + _PATIENCE_S
+    while any(each.changing for each in kept) and time.monotonic() < until:
+        time.sleep(_PAUSE_S)
+        kept = _kept()
     for _ in range(_LOOKS):
         traces = _look(kept, folders)
         before, kept = kept, _kept()
@@ -96,7 +101,7 @@ def _look(kept: list[Kept], folders: tuple[Path, ...]) -> Traces:
         processes=descendants(
             frozenset().union(*(each.processes for each in kept)), frozenset().union(*(each.trees for each in kept))
         ),
-        mounts=frozenset(Path("/proc/self/mountinfo").read_text().splitlines()) if ON_LINUX else frozenset(),
+        mounts=_mounts(frozenset().union(*(each.elsewhere for each in kept))) if ON_LINUX else frozenset(),
         descriptors=_descriptors() - sum(each.descriptors for each in kept),
         files=frozenset(path for folder in folders for path in _below(folder)),
     )
@@ -108,6 +113,13 @@ def settled(before: Traces, *folders: Path, within_s: float = 2.0) -> list[str]:
     while (left := look(*folders).left_since(before)) and time.monotonic() < deadline:
         time.sleep(_PAUSE_S)
     return left
+
+
+def _mounts(elsewhere: frozenset[str]) -> frozenset[str]:
+    """The lines of the mount table but for what others mount."""
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    beginnings = tuple(f"{folder}/" for folder in elsewhere)
+    return frozenset(line for line in lines if not line.split()[4].startswith(beginnings))
 
 
 def _descriptors() -> int:

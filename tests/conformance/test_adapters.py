@@ -1,4 +1,11 @@
-"""Every adapter that a plugin brings runs the conformance suite; nobody has to remember a new one."""
+"""Every adapter that a plugin brings runs the conformance suite; nobody has to remember a new one.
+
+Those that need something beside this machine (an engine, an account or what stands for one) bring it in a
+``test_conformance.py`` of their own, below ``tests/adapters``; the last test here sees to it that they do.
+"""
+
+import importlib
+from pathlib import Path
 
 from host.plugins import load_plugins
 from host.settings import load_settings
@@ -32,7 +39,20 @@ def _may_run(spec: AdapterSpec) -> bool:
     return load_settings().adapters.enabled(spec.name, opt_in=spec.opt_in)
 
 
-for _spec in load_plugins().adapters():
+_SPECS = list(load_plugins().adapters())
+_ADAPTERS = Path(__file__).parents[1] / "adapters"
+
+for _spec in _SPECS:
     if _may_run(_spec):
         _class = _suite_for(_spec)
         globals()[_class.__name__] = _class
+
+
+def test_no_adapter_goes_without() -> None:
+    """Every adapter that a plugin brings has a suite: here, or in a file of its own."""
+    here = {spec.name for spec in _SPECS if _may_run(spec)}
+    for path in _ADAPTERS.glob("*/test_conformance.py"):
+        module = importlib.import_module(f"tests.adapters.{path.parent.name}.test_conformance")
+        suites = [each for each in vars(module).values() if isinstance(each, type) and each.__name__.startswith("Test")]
+        here |= {suite.make_adapter().name for suite in suites if issubclass(suite, AdapterConformance)}
+    assert {spec.name for spec in _SPECS} <= here

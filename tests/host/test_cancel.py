@@ -31,6 +31,10 @@ class Endless(Uneventful):
         try:
             if request.code != "1":
                 await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            if request.code == "goes on":
+                raise asyncio.CancelledError("It goes on elsewhere until its deadline.") from None
+            raise
         finally:
             self.stopped.set()
         fields = {"status": "succeeded", "stdout": "partial"}
@@ -229,3 +233,14 @@ async def _last(events):
     async for each in events:
         last = each
     return last
+
+
+async def test_what_nobody_can_end_says_so(host, endless):
+    """Where an adapter says that a cancelled program goes on, the record has its words."""
+    request = ExecutionRequest(code="goes on")
+    running = asyncio.ensure_future(host.execute(request))
+    await endless.began.wait()
+    assert await host.cancel(request.id, "Barge-in.")
+    result = await running
+    assert (result.status, result.may_have_started) == ("cancelled", True)
+    assert result.reason == "Barge-in. It goes on elsewhere until its deadline."

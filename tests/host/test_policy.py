@@ -243,3 +243,11 @@ def test_what_makes_no_sense_is_refused(field):
     """Limits out of bounds, unknown fields and malformed entries never become a policy."""
     with pytest.raises(ValidationError):
         Policy.model_validate({"name": "p", **field})
+
+
+def test_a_changed_copy_has_a_hash_of_its_own() -> None:
+    """What is kept by a policy's hash is never used for a changed copy of it."""
+    policy = Policy(name="one", max_files=10)
+    before = policy.sha256
+    assert policy.model_copy(update={"max_files": 11}).sha256 != before
+    assert policy.model_copy().sha256 == before

@@ -40,8 +40,9 @@ def _show(view: dict[str, Any]) -> None:
     out.print(printable(view["name"]), style="bold" if out.is_terminal else None, end="")
     out.print(printable(f"  {_state(view)}  {view['version'] or ''}  {view['summary']}"))
     told = [("why", joined(view["reason"], view["remedy"])), ("languages", ", ".join(view["languages"]))]
-    traits = [name for name in ("runs_code", "files", "sessions", "streaming", "remote", "priced") if view[name]]
+    traits = [name for name in ("runs_code", "files", "streaming", "remote", "priced") if view[name]]
     told.append(("can", ", ".join(trait.replace("_", " ") for trait in traits)))
+    told.append(("sessions", ", ".join(view["session_languages"])))
     by_level: dict[str, list[str]] = {}
     for field, level in view["enforcement"].items():
         by_level.setdefault(level, []).append(field)

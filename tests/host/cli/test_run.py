@@ -153,7 +153,8 @@ def test_every_listing_speaks_json(here, command):
     call = here(command, "--json")
     assert call.err == ""
     assert isinstance(call.json, dict | list)
-    assert here(command).out.strip()
+    told = here(command)
+    assert (told.code, bool(told.out.strip())) == (0, True), told.err
 
 
 def test_doctor_tells_whether_anything_runs_code(here):

@@ -48,7 +48,7 @@ async def test_a_run_answers_with_every_field_of_the_contract(client):
     assert answer.status_code == 200
     result = answer.json()
     assert set(result) >= FIELDS
-    assert set(result["usage"]) == {"wall_ms", "cpu_ms", "peak_memory_bytes", "output_bytes"}
+    assert set(result["usage"]) == {"wall_ms", "cpu_ms", "peak_memory_bytes", "output_bytes", "priced"}
     assert set(result["provenance"]) == {"code_sha256", "inputs_sha256", "outputs_sha256", "policy_sha256"}
     assert (result["status"], result["value"], result["value_type"], result["adapter"]) == (
         "succeeded",
