@@ -37,6 +37,9 @@ _LIMITS = {
 _ENDS = {
     Status(name) for name in ("succeeded", "failed", "timed_out", "out_of_memory", "output_limit", "killed", "denied")
 }
+_REAL_INTERPRETERS = ("sandbox", "container")
+"""Walls around the real interpreters and all that these can do; each attack ends there as it says itself."""
+
 _SECRET_NAME = "ATTACK_CANARY"
 
 
@@ -95,6 +98,7 @@ class Canaries:
         self.inputs = {
             "canary": str(self._file),
             "host_pid": os.getpid(),
+            "hostname": socket.gethostname(),
             "tcp_port": tcp.getsockname()[1],
             "udp_port": udp.getsockname()[1],
             "unix_path": unix.getsockname(),
@@ -144,10 +148,11 @@ class Canaries:
 
 
 @contextlib.asynccontextmanager
-async def host_under_attack(folder: Path):
-    """A host that serves, and its canaries."""
+async def host_under_attack(folder: Path, **more):
+    """A host that serves, and its canaries. ``more`` are settings by dotted name."""
     adopt_orphans()
-    settings = load_settings(environ={}, overrides={"state_dir": str(folder / "state"), "plugins.entry_points": False})
+    usual = {"state_dir": str(folder / "state"), "plugins.entry_points": False}
+    settings = load_settings(environ={}, overrides={**usual, **more})
     canaries = Canaries(folder)
     try:
         async with build_host(settings) as host:
@@ -229,7 +234,7 @@ async def run(host: Host, canaries: Canaries, attack: Attack, wall: str, *, alon
 
 def _judge(attack: Attack, result: ExecutionResult, canaries: Canaries, wall: str) -> list[str]:
     wrong = []
-    expected = set(attack.expect) if wall == "sandbox" else _ENDS
+    expected = set(attack.expect) if wall in _REAL_INTERPRETERS else _ENDS
     if result.status not in expected:
         wrong.append(f"ended as {result.status} ({result.reason}); expected {', '.join(sorted(expected))}")
     output = result.stdout + "\n" + result.stderr
@@ -242,7 +247,7 @@ def _judge(attack: Attack, result: ExecutionResult, canaries: Canaries, wall: st
     ]
     if (
         result.status is Status.SUCCEEDED
-        and wall == "sandbox"
+        and wall in _REAL_INTERPRETERS
         and "held" not in result.stdout
         and attack.expect == (Status.SUCCEEDED,)
     ):

@@ -4,5 +4,6 @@ for path in ("/etc/passwd", "/etc/shadow", "/etc/group", "/etc/ssh/ssh_host_rsa_
         text = open(path).read()
     except OSError as error:
         print("held:", path, error.strerror)
-    else:
-        print("ESCAPED: read", path) if "root:" in text or "passwd" not in path else print("held:", path, "is not the host's")
+        continue
+    harmless = "root:" not in text if "passwd" in path else path == "/etc/hostname" and text.strip() != hostname
+    print("held:" if harmless else "ESCAPED: read", path, "is not the host's" if harmless else "")

@@ -1,0 +1,1 @@
+"""Runs programs in containers that wait for them, on Docker or Podman."""
