@@ -1,0 +1,1 @@
+"""What the adapters on AWS share: clients and the threads that call them, errors, prices, IAM policies."""

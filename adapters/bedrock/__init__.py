@@ -1,0 +1,1 @@
+"""Programs in sessions of Amazon Bedrock AgentCore Code Interpreter."""
