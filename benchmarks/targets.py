@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from benchmarks.contenders import BARE_DENO, HTTP, JAVASCRIPT, PLAIN, WARM
+from benchmarks.engines import EXEC, RUN, WAITING
 from benchmarks.work import DEADLINE_MS
 
 __all__ = ["Target", "targets"]
@@ -51,6 +52,12 @@ def _latency(results: Results) -> list[Target]:
         Target(f"1 + 1 warm, Python API: p99 over {bare}", "at most", 0.8, ratio(WARM, "p99", PLAIN)),
         Target(f"1 + 1 warm, HTTP: median over {bare}", "at most", 0.5, ratio(HTTP, "p50", PLAIN)),
         Target("1 + 1 warm, JavaScript: median over deno run", "at most", 0.5, ratio(JAVASCRIPT, "p50", BARE_DENO)),
+        Target(
+            "1 + 1 in a container that waits: median over docker exec", "at most", 1 / 15, ratio(WAITING, "p50", EXEC)
+        ),
+        Target(
+            "1 + 1 in a container that waits: median over docker run", "at most", 1 / 50, ratio(WAITING, "p50", RUN)
+        ),
     ]
 
 
