@@ -35,6 +35,7 @@ test: dev wall ## all tests but those that need an engine
 	@$(BIN)/python -m pytest -m "not engine"
 
 test-engines: dev wall ## the tests that need an engine; starts one if none answers and it may, and stops that again
+	@scripts/rie || : # its tests say themselves that it is missing
 	@scripts/engine run $(BIN)/python -m pytest -m engine
 
 check: dev ## lint, format, types, import contracts

@@ -17,10 +17,12 @@ import socket
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from host import ExecutionRequest, ExecutionResult, Host, Limits, Status, build_host, load_settings
+from host.testing import missing
 from host.testing.traces import adopt_orphans, count_in, leave_out, look
 
 PROGRAMS = Path(__file__).parent / "programs"
@@ -148,14 +150,14 @@ class Canaries:
 
 
 @contextlib.asynccontextmanager
-async def host_under_attack(folder: Path, **more):
+async def host_under_attack(folder: Path, plugins: Mapping[str, object] | None = None, **more):
     """A host that serves, and its canaries. ``more`` are settings by dotted name."""
     adopt_orphans()
     usual = {"state_dir": str(folder / "state"), "plugins.entry_points": False}
     settings = load_settings(environ={}, overrides={**usual, **more})
     canaries = Canaries(folder)
     try:
-        async with build_host(settings) as host:
+        async with build_host(settings, plugins=plugins) as host:
             for adapter in host.registry.adapters.values():
                 leave_out(adapter)
             try:
@@ -165,6 +167,22 @@ async def host_under_attack(folder: Path, **more):
                     count_in(adapter)
     finally:
         canaries.close()
+
+
+async def contained(attacked: tuple[Host, Canaries], attack: Attack, wall: str, *, own: tuple[str, ...] = ()) -> None:
+    """The test of one attack: it ends as it should, reaches nothing, and leaves nothing.
+
+    ``own`` are beginnings of sentences that are no fault behind this wall, for what they name is the wall's own.
+    """
+    host, canaries = attacked
+    if reason := not_ready(host, wall):
+        missing(f"{wall} is not ready: {reason}")
+    if attack.language not in languages_of(host, wall):
+        missing(f"{wall} does not run {attack.language} here")
+    wrong = [line for line in await run(host, canaries, attack, wall) if not line.startswith(own)]
+    if own and all(line.startswith("status ") for line in wrong):
+        wrong = []  # only the line that shows the output is left
+    assert not wrong, f"it tries to {attack.tries}:\n" + "\n".join(wrong)
 
 
 def not_ready(host: Host, wall: str) -> str | None:

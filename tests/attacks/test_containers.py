@@ -35,10 +35,4 @@ async def attacked(request):
 @pytest.mark.parametrize("attack", ATTACKS, ids=[attack.id for attack in ATTACKS])
 async def test_containers_contain(attacked, attack) -> None:
     """The program ends as it should, reaches nothing, and leaves nothing."""
-    host, canaries = attacked
-    if reason := suite.not_ready(host, "container"):
-        missing(f"the containers are not ready: {reason}")
-    if attack.language not in suite.languages_of(host, "container"):
-        missing(f"there is no image for {attack.language}")
-    wrong = await suite.run(host, canaries, attack, "container")
-    assert not wrong, f"it tries to {attack.tries}:\n" + "\n".join(wrong)
+    await suite.contained(attacked, attack, "container")

@@ -5,15 +5,16 @@ that the program has shut is opened by its owner, which this process is too, and
 name count as long as the program holds them. Runs inside a wall: standard library only, Python 3.9 to 3.15.
 """
 
+import errno
 import os
 import stat
 
 import tree
 
-DEEPEST = 500
-"""Folders within folders. Each takes a descriptor."""
+DEEPEST = 300
+"""Folders within folders. Each takes a descriptor, or two where it was shut."""
 
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY
 _HANDLE = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW
 _NAMELESS = " (deleted)"
 
@@ -68,28 +69,37 @@ class _Opened:
     """One folder that is looked at; one that is gone is empty."""
 
     def __init__(self, name, parent):
-        self.descriptor, self._handle, self._mode = -1, -1, None
+        self.descriptor, self._shut, self._mode = -1, -1, 0
         self.names = iter(())
         try:
-            self._handle = os.open(name, _HANDLE, dir_fd=parent)
-            mode = os.fstat(self._handle).st_mode
-            way = "/proc/self/fd/{}".format(self._handle)
+            self._open(name, parent)
+            self.names = iter(os.listdir(self.descriptor))
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                self.close()
+                raise TooDeep from None
+
+    def _open(self, name, parent):
+        handle = os.open(name, _HANDLE, dir_fd=parent)
+        try:
+            way = "/proc/self/fd/{}".format(handle)
+            mode = stat.S_IMODE(os.fstat(handle).st_mode)
             if os.getuid() and mode & 0o500 != 0o500:
                 os.chmod(way, 0o700)
-                self._mode = stat.S_IMODE(mode)
-            self.descriptor = os.open(way, _FOLDER & ~os.O_NOFOLLOW)
-            self.names = iter(os.listdir(self.descriptor))
-        except OSError:
-            pass
+                self._shut, self._mode = handle, mode
+            self.descriptor = os.open(way, _FOLDER)
+        finally:
+            if self._shut < 0:
+                os.close(handle)
 
     def close(self):
         """Leave it as it was."""
-        if self._mode is not None:
+        if self._shut >= 0:
             try:
-                os.chmod("/proc/self/fd/{}".format(self._handle), self._mode)
+                os.chmod("/proc/self/fd/{}".format(self._shut), self._mode)
             except OSError:  # it is gone
                 pass
-        for descriptor in (self.descriptor, self._handle):
+        for descriptor in (self.descriptor, self._shut):
             if descriptor >= 0:
                 os.close(descriptor)
 

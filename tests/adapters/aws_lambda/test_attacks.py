@@ -9,18 +9,14 @@ import pytest
 import pytest_asyncio
 
 from host.hookspecs import hookimpl
-from host.host import build_host
 from host.models import ExecutionRequest
-from host.settings import load_settings
 from host.specs import AdapterSpec
-from host.testing import missing
-from host.testing.traces import adopt_orphans
 from tests.adapters.aws_lambda.suite import EmulatedLambda, served
-from tests.attacks import attack_suite
+from tests.attacks import attack_suite as suite
 
 pytestmark = pytest.mark.engine
 
-ATTACKS = attack_suite.attacks()
+ATTACKS = suite.attacks()
 
 OF_THE_PLACE = {
     "bash-read_files": ("ESCAPED: read /etc/passwd",),
@@ -44,39 +40,23 @@ class _Plugin:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def attacked():
     """One host for all programs, so that what one spoils shows in the next."""
-    adopt_orphans()
     with tempfile.TemporaryDirectory(prefix="attacks-") as name:
         folder = Path(name)
         folder.chmod(0o755)
-        overrides = {
+        only_this = {
             "plugins.disabled": ("adapters.plugin",),
-            "plugins.entry_points": False,
-            "state_dir": str(folder / "state"),
             "adapters.prefer": ("lambda",),
             "adapters.lambda": {"enabled": True},
         }
-        canaries = attack_suite.Canaries(folder)
-        try:
-            settings = load_settings(environ={}, overrides=overrides)
-            async with build_host(settings, plugins={"attacks": _Plugin()}) as host:
-                yield host, canaries
-        finally:
-            canaries.close()
+        async with suite.host_under_attack(folder, {"attacks": _Plugin()}, **only_this) as under_attack:
+            yield under_attack
 
 
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("attack", ATTACKS, ids=[attack.id for attack in ATTACKS])
 async def test_lambda_contains(attacked, attack) -> None:
     """The program reaches nothing, and leaves neither a process nor a file to the next one in its environment."""
-    host, canaries = attacked
-    if reason := attack_suite.not_ready(host, "lambda"):
-        missing(f"the emulated Lambda is not ready: {reason}")
-    if attack.language not in attack_suite.languages_of(host, "lambda"):
-        missing(f"there is no package for {attack.language} on this machine")
-    wrong = await attack_suite.run(host, canaries, attack, "lambda")
-    if own := OF_THE_PLACE.get(attack.id):
-        wrong = [line for line in wrong if not line.startswith((*own, "status succeeded"))]  # which shows the output
-    assert not wrong, f"it tries to {attack.tries}:\n" + "\n".join(wrong)
+    await suite.contained(attacked, attack, "lambda", own=OF_THE_PLACE.get(attack.id, ()))
     places = [each for each in served().look() if each["language"] == attack.language]
     assert places, "its execution environment had to be ended"
     left = [each for each in places if each["strays"] or each["files"]]

@@ -38,6 +38,33 @@ async def test_a_program_that_never_ends(bench) -> None:
     await is_clean(bench)
 
 
+@pytest.mark.parametrize("way", ["unlinked", "in a shut folder", "deep down"])
+async def test_bytes_cannot_be_hidden(bench, way) -> None:
+    """Files count that have no name, that are in a folder which its own user has shut, or deeper than any path."""
+    code = f"""
+import os, time
+os.mkdir("shut")
+folder = os.open("shut", os.O_RDONLY)
+for _ in range(20 if {way!r} == "deep down" else 0):
+    os.mkdir("d" * 250, dir_fd=folder)
+    folder = os.open("d" * 250, os.O_RDONLY, dir_fd=folder)
+for name in "ab":
+    file = os.open(name, os.O_WRONLY | os.O_CREAT, dir_fd=folder)
+    os.write(file, bytes(3 << 19))
+    if {way!r} == "unlinked":
+        os.unlink(name, dir_fd=folder)
+    else:
+        os.close(file)
+os.chmod("shut", 0)
+time.sleep(60)
+"""
+    within = await bench.run(code, max_file_bytes=4 << 20, max_execution_time=700)
+    assert within.status is Status.TIMED_OUT, within
+    beyond = await bench.run(code, max_file_bytes=2 << 20)
+    assert (beyond.status, "max_file_bytes" in beyond.reason) == (Status.KILLED, True), beyond
+    await is_clean(bench)
+
+
 async def test_files_for_the_next_program(bench) -> None:
     """Whatever a program leaves, hidden, shut, deep, linked or special, the next one finds an empty folder."""
     code = """

@@ -20,6 +20,7 @@ from adapters.bedrock.tools import CONTROL, DATA
 from host.errors import AdapterError
 from host.interface import AdapterContext, Kept
 from host.policy import FileSystemAccess, Policy
+from host.testing.traces import leave_out
 
 __all__ = ["OPEN", "EmulatedBedrock", "Region", "only", "region"]
 
@@ -113,6 +114,14 @@ class Region:
         finally:
             client.close()
 
+    def kept(self) -> Kept:
+        """What stands for AWS does not count as left behind: its process, and connections to it."""
+        sockets, held = _sockets(self.ports), 0
+        for entry in Path("/proc/self/fd").iterdir():
+            with contextlib.suppress(OSError):
+                held += os.readlink(entry) in sockets
+        return Kept(trees=frozenset({self.pid}), descriptors=held)
+
     def close(self) -> None:
         """End it with all its machines."""
         self._process.stdin.close()
@@ -134,6 +143,7 @@ def region() -> Region:
     if not _region:
         _region.append(Region())
         atexit.register(_region[0].close)
+        leave_out(_region[0])
     return _region[0]
 
 
@@ -153,23 +163,13 @@ def only(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 class EmulatedBedrock(BedrockAdapter):
-    """The adapter as it is, made where the environment points at the emulated services.
-
-    What it keeps are its connections to them; that their process descends from this one is no affair of the adapter's.
-    """
+    """The adapter as it is, made where the environment points at the emulated services."""
 
     async def start(self, context: AdapterContext) -> None:
         with only(region().environment):
             await super().start(context)
             for service in (CONTROL, DATA):
                 await asyncio.to_thread(self._calls.clients.client, service)
-
-    def kept(self) -> Kept:
-        sockets, held = _sockets(region().ports), 0
-        for entry in Path("/proc/self/fd").iterdir():
-            with contextlib.suppress(OSError):
-                held += os.readlink(entry) in sockets
-        return Kept(trees=frozenset({region().pid}), descriptors=held)
 
 
 def _sockets(ports: set[int]) -> set[str]:

@@ -1,19 +1,15 @@
 """The programs of the attack suite, in MicroVMs: none gets at anything that is not its own."""
 
 import asyncio
-import importlib.util
-import sys
-from pathlib import Path
 
 import pytest
 
 from host.errors import AdapterError
 from host.models import ExecutionRequest, Limits
 from host.policy import FileSystemAccess, Policy
+from tests.attacks import attack_suite as suite
 
 pytestmark = pytest.mark.engine
-
-_SUITE = Path(__file__).parents[2] / "attacks" / "attack_suite.py"
 
 _ITS_OWN = (
     "/etc/passwd",
@@ -28,15 +24,6 @@ _ITS_OWN = (
 machine, which says where it is. How it is at AWS is in ``test_inside.py``."""
 
 
-def _load():
-    spec = importlib.util.spec_from_file_location("attack_suite_of_microvms", _SUITE)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-suite = _load()
 POLICY = Policy(
     name="attacked",
     allowed_imports=None,
