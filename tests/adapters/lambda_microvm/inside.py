@@ -44,9 +44,10 @@ mount -t tmpfs -o mode=755 tmpfs dev
 for name in null zero full random urandom; do touch dev/$name; mount --bind /dev/$name dev/$name; done
 mkdir -m 1777 dev/shm
 mount --bind "$IMAGE" opt/understudy
-for path in $SHOWN; do
-  if [ -d "$path" ]; then mkdir -p ".$path"; else mkdir -p ".$(dirname "$path")"; touch ".$path"; fi
-  mount --bind "$path" ".$path"
+for pair in $SHOWN; do
+  path=${pair%%=*} seen=${pair#*=}
+  if [ -d "$path" ]; then mkdir -p ".$seen"; else mkdir -p ".$(dirname "$seen")"; touch ".$seen"; fi
+  mount --bind "$path" ".$seen"
 done
 mount -t proc proc proc
 pivot_root . old
@@ -70,8 +71,8 @@ class Inside:
 
     def __init__(self, built: Built) -> None:
         base = Path(sys.base_prefix).resolve()
-        shown = [str(source) for source, _ in built.shown[1:]]
-        shown += [] if base.is_relative_to("/usr") else [str(base)]
+        shown = [f"{source}={seen}" for source, seen in built.shown[1:]]
+        shown += [] if base.is_relative_to("/usr") else [f"{base}={base}"]
         self._new = tempfile.mkdtemp(prefix="understudy-inside-")
         python = base / "bin" / f"python{sys.version_info[0]}.{sys.version_info[1]}"
         environment = {

@@ -49,11 +49,20 @@ class Built:
         subprocess.run([sys.executable, "-I", folder / "languages.py"], check=True, timeout=120)
         self.folder = folder
         self.shown: list[tuple[Path | str, str]] = [(folder, _PLACE)]
-        for path in folder.rglob("*"):
-            if path.is_symlink() and not (target := path.readlink()).is_relative_to("/usr") and target.is_absolute():
-                self.shown.append((target, str(target)))
-            elif not path.is_symlink():
+        for path in sorted(folder.rglob("*")):
+            if not path.is_symlink():
                 path.chmod(0o755)
+            elif (target := path.readlink()).is_absolute() and not target.is_relative_to("/usr"):
+                self.shown.append((target, self._seen_at(path, target)))
+
+    def _seen_at(self, link: Path, target: Path) -> str:
+        """Where a MicroVM sees what a link of the image leads to: not below /tmp, which is its own."""
+        if not target.is_relative_to("/tmp"):
+            return str(target)
+        seen = f"/opt/of-this-machine/{len(self.shown)}/{target.name}"
+        link.unlink()
+        link.symlink_to(seen)
+        return seen
 
 
 def add_image(microvms: MicroVms, built: Built) -> None:
