@@ -54,11 +54,13 @@ __all__ = [
     "StoreSettings",
     "StreamSettings",
     "TerminalSettings",
+    "engine_variables",
     "load_settings",
     "masked",
     "terminal_variables",
 ]
 
+_ENGINE = ("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_CONFIG", "XDG_RUNTIME_DIR")
 _TERMINAL = ("KITTY_WINDOW_ID", "KONSOLE_VERSION", "LC_TERMINAL", "STY", "TERM", "TERM_PROGRAM", "TMUX")
 _MASK = "********"
 _SECRET_KEY = re.compile(r"(^|_)(secret|token|password|passwd|api_?key|access_key|credential)s?$", re.IGNORECASE)
@@ -276,6 +278,11 @@ def load_settings(
         ConfigurationError: a file that cannot be read, an unknown key, a wrong value.
     """
     return _build(read_layers(config_file, environ, overrides), os.environ if environ is None else environ)
+
+
+def engine_variables() -> Mapping[str, str]:
+    """What the environment says of container engines, by the names that these gave; "" for what is not set."""
+    return {name: os.environ.get(name, "") for name in _ENGINE}
 
 
 def terminal_variables() -> Mapping[str, str]:

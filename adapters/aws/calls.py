@@ -12,11 +12,12 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from adapters.aws.clients import AwsSettings, Clients
+from adapters.aws.clients import Clients
 from adapters.aws.errors import About, AwsError, Call, explained
 from adapters.aws.handover import Handover
 from adapters.aws.kinds import Kind, Phase
 from adapters.aws.retries import Retries
+from adapters.aws.settings import AwsSettings
 from adapters.aws.threads import Threads, Ticket
 from host.errors import AdapterError
 

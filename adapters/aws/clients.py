@@ -11,14 +11,13 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
+from adapters.aws.settings import AwsSettings
 from adapters.aws.threads import Ticket
-from host.errors import AdapterError
 
-__all__ = ["AwsSettings", "BrokenAnswer", "Clients", "SetUpError"]
+__all__ = ["BrokenAnswer", "Clients", "SetUpError"]
 
 _CONNECT_TIMEOUT_S = 5.0
 _LONGEST_S = 960.0  # of calls that say nothing: above Lambda's and AgentCore's 900
@@ -33,38 +32,6 @@ class BrokenAnswer(Exception):
 
 class SetUpError(Exception):
     """boto3 made no client of what is configured."""
-
-
-@dataclass(frozen=True, slots=True)
-class AwsSettings:
-    """What every adapter on AWS has in its table ``[adapters.NAME]``.
-
-    Attributes:
-        region: the AWS region; "" takes it from the profile or from boto3's variables.
-        profile: a profile of the AWS configuration files; "" takes boto3's own chain of credentials.
-        max_running: how many programs may run at the same time, from 1 to 1000.
-    """
-
-    region: str = ""
-    profile: str = ""
-    max_running: int = 64
-
-    @classmethod
-    def read(cls, table: Mapping[str, Any], adapter: str) -> "AwsSettings":
-        """Take what the table has of these; the rest is the adapter's own.
-
-        Raises:
-            AdapterError: a value is of the wrong kind.
-        """
-        given = {name: table[name] for name in cls.__dataclass_fields__ if name in table}
-        for name, value in given.items():
-            fits = type(value) is int and 1 <= value <= 1000 if name == "max_running" else isinstance(value, str)
-            if not fits:
-                wanted = "a number from 1 to 1000" if name == "max_running" else "a text"
-                raise AdapterError(
-                    f"adapters.{adapter}.{name} is {value!r}.", remedy=f"Give {wanted}.", may_have_started=False
-                )
-        return cls(**given)
 
 
 class _UnderWay(threading.local):

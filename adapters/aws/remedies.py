@@ -46,6 +46,36 @@ _SESSIONS = (
     "bedrock-agentcore:GetCodeInterpreter",
 )
 
+_MICROVMS = (
+    Statement(
+        "UnderstudyMicrovms",
+        (
+            "lambda:RunMicrovm",
+            "lambda:GetMicrovm",
+            "lambda:TerminateMicrovm",
+            "lambda:CreateMicrovmAuthToken",
+            "lambda:GetMicrovmImage",
+        ),
+        (
+            "arn:{partition}:lambda:{region}:{account}:microvm-image:{name}",
+            "arn:{partition}:lambda:{region}:{account}:microvm-image:{name}:*",
+        ),
+        "starts a MicroVM of the image for each program, talks to it, and ends it",
+    ),
+    Statement(
+        "UnderstudyMicrovmList",
+        ("lambda:ListMicrovms", "lambda:ListMicrovmImages"),
+        ("*",),
+        "finds what a host that died left behind, and the image by its name; the actions know no resources",
+    ),
+    Statement(
+        "UnderstudyMicrovmDoor",
+        ("lambda:PassNetworkConnector",),
+        ("arn:{partition}:lambda:{region}:aws:network-connector:aws-network-connector:*",),
+        "lets AWS put its HTTPS door in front of a MicroVM, which it does for each",
+    ),
+)
+
 POLICIES: Mapping[str, tuple[Statement, ...]] = {
     "bedrock": (
         Statement(
@@ -77,39 +107,26 @@ POLICIES: Mapping[str, tuple[Statement, ...]] = {
             "runs programs in the runner functions, and looks whether they are there",
         ),
     ),
-    "lambda_microvm": (
+    "lambda_microvm": _MICROVMS,
+    "lambda_microvm-own": (
+        *_MICROVMS,
         Statement(
-            "UnderstudyMicrovms",
-            (
-                "lambda:RunMicrovm",
-                "lambda:GetMicrovm",
-                "lambda:TerminateMicrovm",
-                "lambda:CreateMicrovmAuthToken",
-                "lambda:GetMicrovmImage",
-            ),
-            (
-                "arn:{partition}:lambda:{region}:{account}:microvm-image:{name}",
-                "arn:{partition}:lambda:{region}:{account}:microvm-image:{name}:*",
-            ),
-            "starts a MicroVM of the image for each program, talks to it, and ends it",
-        ),
-        Statement(
-            "UnderstudyMicrovmList",
-            ("lambda:ListMicrovms",),
-            ("*",),
-            "finds what a host that died left behind; the action knows no resources",
-        ),
-        Statement(
-            "UnderstudyMicrovmDoor",
+            "UnderstudyMicrovmConnector",
             ("lambda:PassNetworkConnector",),
-            ("arn:{partition}:lambda:{region}:aws:network-connector:aws-network-connector:*",),
-            "lets AWS put its HTTPS door in front of a MicroVM, which it does for each",
+            ("arn:{partition}:lambda:{region}:{account}:network-connector:*",),
+            "gives each MicroVM a way out of your own in place of AWS's way to the internet",
         ),
     ),
 }
-"""What each adapter needs. ``bedrock-own`` is for an interpreter of one's own, in place of ``bedrock``."""
+"""What each adapter needs; with ``-own`` where the interpreter, or the connector to the network, is one's own."""
 
-_NAMES = {"bedrock": "", "bedrock-own": "*", "lambda": "understudy-*", "lambda_microvm": "understudy-*"}
+_NAMES = {
+    "bedrock": "",
+    "bedrock-own": "*",
+    "lambda": "understudy-*",
+    "lambda_microvm": "understudy-*",
+    "lambda_microvm-own": "understudy-*",
+}
 
 
 def policy(

@@ -110,6 +110,8 @@ class Threads:
         self._idle = threading.Semaphore(0)
         self._numbers = itertools.count(1)
         self._threads: list[threading.Thread] = []
+        self._starter: threading.Thread | None = None
+        self._to_start: queue.SimpleQueue[threading.Thread | None] = queue.SimpleQueue()
         self._jobs: set[_Job] = set()
         self._closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -154,6 +156,7 @@ class Threads:
             job.settle(None, ClosedThreads())
         for _ in self._threads:
             self._queue.put(None)
+        self._to_start.put(None)
 
     async def ended(self) -> None:
         """Wait until every thread has ended, once they are closed."""
@@ -161,20 +164,45 @@ class Threads:
             await self._ends.wait()
 
     def _one_more(self) -> None:
+        """Have one started; not here, for a start takes until the new thread runs, and many are asked for at once."""
+        if self._starter is None:
+            self._starter = threading.Thread(target=self._start_all, name=f"{self._name}-starter", daemon=True)
+            self._left += 1
+            self._starter.start()
         name = f"{self._name}-{next(self._numbers)}"
         thread = threading.Thread(target=self._serve, name=name, daemon=True)
         self._threads.append(thread)
         self._left += 1
-        thread.start()
+        self._to_start.put(thread)
+
+    def _start_all(self) -> None:
+        while (thread := self._to_start.get()) is not None:
+            try:
+                thread.start()
+            except RuntimeError as error:  # the system gives no more of them
+                self._tell(self._not_started, thread, error)
+        self._tell(self._one_less)
+
+    def _not_started(self, thread: threading.Thread, error: RuntimeError) -> None:
+        self._threads.remove(thread)
+        self._one_less()
+        if not self._threads:  # nobody is left who would do it later
+            for job in list(self._jobs):
+                job.ticket.give_up()
+                job.settle(None, error)
 
     def _serve(self) -> None:
         while (job := self._queue.get()) is not None:
             job.do()
             del job  # what it brought is not kept alive by an idle thread
             self._idle.release()
+        self._tell(self._one_less)
+
+    def _tell(self, what: Callable[..., None], *arguments: Any) -> None:
+        """In a thread: have the loop do it."""
         assert self._loop is not None  # noqa: S101 - a thread is started from it
         with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits
-            self._loop.call_soon_threadsafe(self._one_less)
+            self._loop.call_soon_threadsafe(what, *arguments)
 
     def _one_less(self) -> None:
         self._left -= 1

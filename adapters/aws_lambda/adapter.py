@@ -31,17 +31,7 @@ _ACTOR = "actor"
 class LambdaAdapter:
     """Runs programs in Lambda functions that ``understudy deploy lambda`` has set up.
 
-    Settings, table ``[adapters.lambda]``:
-
-    * ``region``, ``profile`` (""): of AWS; empty is what boto3 finds.
-    * ``functions`` ("understudy-runner"): what the functions' names begin with; ``-python`` and so on follows.
-    * ``qualifier`` (""): a version or an alias; empty is the newest.
-    * ``tenant`` (""): whose program it is, for functions with tenant isolation, which never mix tenants in one
-      execution environment: empty or "actor" is the request's actor, anything else one tenant for all.
-    * ``max_running`` (64): how many programs run at one time, those that nobody waits for any more among them.
-    * ``proof_every_s`` (3600): how often a check runs a program in each function, which costs money.
-    * ``prices``: tables in place of those in adapters/aws/prices.toml.
-    * ``memory_mb`` (1024), ``timeout_s`` (60): what ``understudy deploy lambda`` gives to functions.
+    Its settings are ``LambdaSettings``.
 
     Args:
         guests: the languages; by default those of the catalogue.
@@ -72,7 +62,7 @@ class LambdaAdapter:
         """
         self._settings = LambdaSettings.read(context.settings)
         prices = Prices.read(self._settings.prices, adapter=self.name)
-        self._calls = Calls(self.name, self._settings.aws)
+        self._calls = Calls(self.name, self._settings)
         self._runs = Runs(self._calls, self._settings, prices)
         if self._given is None:
             from adapters.guest.catalogue import guests
@@ -111,7 +101,7 @@ class LambdaAdapter:
         if self._runs is not None and self._runs.full:
             return Refusal(
                 rule="busy",
-                reason=f"{self._settings.aws.max_running} programs run in Lambda already",
+                reason=f"{self._settings.max_running} programs run in Lambda already",
                 remedy="Send the request again in a moment, or raise max_running in [adapters.lambda].",
             )
         return refuse(request, policy, self.name) or self._beyond(far, policy) or _too_large(far, request, policy)

@@ -131,7 +131,7 @@ def _write(plan: "Plan", folder: Path | None, template: Path | None) -> None:
 
 def _say_what_would_be(plan: "Plan", settings: "LambdaSettings") -> None:
     role = plan.role or "a role without permissions; nothing is logged, because it may not write logs"
-    typer.echo(f"It would set up, in {settings.aws.region or 'the region that boto3 finds'}, with {role}:")
+    typer.echo(f"It would set up, in {settings.region or 'the region that boto3 finds'}, with {role}:")
     for function in plan.functions:
         extras = ["" if plan.reserved is None else f"reserved concurrency {plan.reserved}"]
         extras += ["tenants kept apart" if plan.per_tenant else "", "through S3" if function.is_large else ""]
@@ -148,7 +148,7 @@ async def _deploy(plan: "Plan", settings: "LambdaSettings") -> None:
     from adapters.aws.calls import Calls
     from adapters.aws_lambda.deploy import deploy
 
-    calls = Calls("lambda", settings.aws)
+    calls = Calls("lambda", settings)
     try:
         await deploy(calls, plan, typer.echo)
     finally:

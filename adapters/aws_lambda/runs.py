@@ -96,7 +96,7 @@ class Runs:
     @property
     def full(self) -> bool:
         """Whether as many run as may."""
-        return len(self._under_way) >= self._settings.aws.max_running
+        return len(self._under_way) >= self._settings.max_running
 
     async def run(
         self, far: Far, request: ExecutionRequest, policy: Policy, emit: Emit, tenant: str

@@ -1,55 +1,40 @@
-"""The table ``[adapters.lambda]``."""
+"""What the table ``[adapters.lambda]`` may say."""
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from adapters.aws.clients import AwsSettings
-from host.errors import AdapterError
+from pydantic import Field
+
+from adapters.aws.settings import AwsSettings
 
 __all__ = ["PREFIX", "LambdaSettings"]
 
 PREFIX = "understudy-runner"
-_TENANT = re.compile(r"[A-Za-z0-9._:/=+@ -]{0,256}")
 
 
-@dataclass(frozen=True, slots=True)
-class LambdaSettings:
-    """What the adapter and ``understudy deploy lambda`` are told; ``LambdaAdapter`` says what each means."""
+class LambdaSettings(AwsSettings):
+    """The settings, each with its default."""
 
-    aws: AwsSettings = AwsSettings()  # noqa: RUF009 - frozen
-    functions: str = PREFIX
-    qualifier: str = ""
-    tenant: str = ""
-    memory_mb: int = 1024
-    timeout_s: int = 60
-    proof_every_s: int = 3600
-    prices: Any = None
+    table = "lambda"
 
-    @classmethod
-    def read(cls, table: Mapping[str, Any]) -> "LambdaSettings":
-        """Take what the table has; what it says of other things (``enabled``) is not for here.
-
-        Raises:
-            AdapterError: a value is of the wrong kind.
-        """
-        own = [name for name in cls.__dataclass_fields__ if name not in ("aws", "prices")]
-        given = {name: table[name] for name in own if name in table}
-        for name, value in given.items():
-            kind = type(getattr(cls(), name))
-            if type(value) is not kind or (kind is int and value < 1):
-                wanted = "a text" if kind is str else "a number from 1"
-                raise AdapterError(
-                    f"adapters.lambda.{name} is {value!r}.", remedy=f"Give {wanted}.", may_have_started=False
-                )
-        if not _TENANT.fullmatch(given.get("tenant", "")):
-            raise AdapterError(
-                f"adapters.lambda.tenant is {given['tenant']!r}.",
-                remedy='Give "actor", or one name of letters, digits and ._:/=+-@.',
-                may_have_started=False,
-            )
-        return cls(aws=AwsSettings.read(table, "lambda"), prices=table.get("prices"), **given)
+    max_running: int = Field(
+        default=64, ge=1, le=1000, description="programs at one time, those that nobody waits for any more among them"
+    )
+    functions: str = Field(
+        default=PREFIX, min_length=1, description="what the functions' names begin with; -python and so on follows"
+    )
+    qualifier: str = Field(default="", description="a version or an alias; '' is the newest")
+    tenant: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9._:/=+@ -]{0,256}$",
+        description="whose program it is, for functions with tenant isolation, which never mix tenants in one "
+        "environment: '' or 'actor' is the request's actor, anything else one tenant for all",
+    )
+    proof_every_s: int = Field(
+        default=3600, ge=1, description="how often a check runs a program in each function, which costs money"
+    )
+    prices: str | dict[str, Any] | None = Field(default=None, description="a file or table in place of ours")
+    memory_mb: int = Field(default=1024, ge=128, le=10_240, description="what deployed functions get")
+    timeout_s: int = Field(default=60, ge=10, le=900, description="when Lambda itself ends a deployed function's call")
 
     def function(self, language: str) -> str:
         """The name of the function that runs a language."""
@@ -59,6 +44,6 @@ class LambdaSettings:
     def redeploy(self) -> str:
         """The command that sets the functions up, or brings them up to date."""
         words = ["understudy deploy lambda"]
-        words += [f"--region {self.aws.region}"] if self.aws.region else []
-        words += [f"--profile {self.aws.profile}"] if self.aws.profile else []
+        words += [f"--region {self.region}"] if self.region else []
+        words += [f"--profile {self.profile}"] if self.profile else []
         return " ".join(words)

@@ -12,7 +12,7 @@ from adapters.bedrock.checks import Checks
 from adapters.bedrock.found import Found, Memory
 from adapters.bedrock.guests import Languages
 from adapters.bedrock.levels import levels
-from adapters.bedrock.live import LiveSession, gone
+from adapters.bedrock.live import LiveSession
 from adapters.bedrock.money import LEAST_S, priced
 from adapters.bedrock.names import Names
 from adapters.bedrock.orders import FIRST, tightened
@@ -23,6 +23,7 @@ from adapters.bedrock.settings import BedrockSettings
 from adapters.bedrock.tools import Tools
 from adapters.bedrock.warm import Warm
 from adapters.guest.contract import Launch
+from adapters.runner.live import LiveSessions
 from adapters.runner.refusals import refuse
 from adapters.runner.results import as_result, judged
 from adapters.runner.slots import Slots
@@ -53,7 +54,7 @@ class BedrockAdapter:
         self._settings = BedrockSettings()
         self._calls: Calls | None = None
         self._languages: Languages | None = None
-        self._live: dict[str, LiveSession] = {}
+        self._live: LiveSessions[LiveSession] = LiveSessions()
         self._slots = Slots(1, 0)
         self._tidying: asyncio.Task[None] | None = None
         self._capabilities = Capabilities(version="unknown", languages=(), enforcement={})
@@ -77,7 +78,7 @@ class BedrockAdapter:
         asked_for = [names for names in (settings.languages, context.languages) if names]
         self._wanted = frozenset.intersection(*map(frozenset, asked_for)) if asked_for else None
         self._prices = Prices.read(settings.prices, adapter=self.name)
-        self._calls = Calls(self.name, settings.aws)
+        self._calls = Calls(self.name, settings)
         tools = Tools(self._calls, settings.interpreter, 2 * FIRST)
         region = settings.region or "default"
         self._memory = Memory(context.state_dir / self.name, f"{settings.interpreter}-{settings.profile}-{region}")
@@ -177,15 +178,13 @@ class BedrockAdapter:
         try:
             await live.begin(policy, launch, self._spoken.site(language, policy))
         except BaseException:
-            await live.aclose(within_s=STOP_S)
+            await live.aclose()
             raise
-        self._live[session] = live
+        self._live.add(session, live)
 
     async def run(self, session: str, request: ExecutionRequest, policy: Policy, emit: Emit) -> ExecutionResult:
         """Run one command in a session. Cancelling it ends the session."""
         live = self._live.get(session)
-        if live is None:
-            raise gone()
         try:
             frame = self._spoken.frame(request, policy)
         except ValueError as error:
@@ -198,14 +197,11 @@ class BedrockAdapter:
 
     def alive(self, session: str) -> bool:
         """Whether the session takes commands."""
-        live = self._live.get(session)
-        return live is not None and live.alive
+        return self._live.alive(session)
 
     async def close(self, session: str) -> None:
         """End a session."""
-        live = self._live.pop(session, None)
-        if live is not None:
-            await live.aclose(within_s=STOP_S)
+        await self._live.close(session)
 
     async def reap(self, dead_owners: Sequence[str]) -> int:
         """End the sessions of hosts that are gone: they are known by their names."""
@@ -226,8 +222,8 @@ class BedrockAdapter:
             await asyncio.wait((self._tidying,))
         await self._checks.aclose()
         await self._warm.aclose()
+        await self._live.aclose()
         await self._sessions.aclose()
-        self._live.clear()
         await self._calls.aclose()
 
     async def _new(self, lifetime_s: float) -> FarSession:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from adapters.bedrock.found import Found
 from adapters.guest.bash.host import BashGuest
-from adapters.guest.contract import Guest, Launch, Runtime, SessionGuest
+from adapters.guest.contract import Guest, Launch, Missing, Runtime, SessionGuest
 from adapters.guest.environments import BASE, SQL, Environment, Environments
 from adapters.guest.javascript.host import JavaScriptGuest, TypeScriptGuest
 from adapters.guest.python.host import PythonGuest
@@ -61,8 +61,9 @@ class _OnNode:
         self.language = guest.language
         self._guest = guest
 
-    def find(self) -> Runtime:
-        raise NotImplementedError("what there is at AWS is found out there")
+    def find(self) -> Missing:
+        """It is none of this machine's: what there is at AWS is in ``Found``."""
+        return Missing("node runs at AWS, and is not looked for here", "Run the check of adapter bedrock.")
 
     def launch(self, request: ExecutionRequest, policy: Policy, runtime: Runtime) -> Launch:
         """Start ``request`` in node."""

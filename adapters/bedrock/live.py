@@ -23,7 +23,8 @@ from adapters.guest.contract import Launch
 from adapters.runner.answer import Answer
 from adapters.runner.ended import Ended
 from adapters.runner.job import command, make_session, setup
-from host.errors import AdapterError, SessionLost
+from adapters.runner.live import gone
+from host.errors import AdapterError
 from host.interface import Emit, discard
 from host.policy import Policy
 
@@ -93,7 +94,7 @@ class LiveSession:
             if not answer.has_ended:
                 raise lost("its interpreter did not say how it ended")
         except BaseException as error:
-            await self.aclose(within_s=STOP_S)
+            await self.aclose()
             if isinstance(error, AwsError) and error.kind is Kind.NOT_FOUND and not error.may_have_started:
                 raise gone() from None
             raise
@@ -108,10 +109,10 @@ class LiveSession:
         all_s, self._counted_to = now - self._counted_to, now
         return {"busy_s": min(busy_s, all_s), "all_s": all_s}
 
-    async def aclose(self, *, within_s: float | None = None) -> None:
+    async def aclose(self) -> None:
         """End it."""
         self._alive = False
-        await self._sessions.stop(self._session, within_s=within_s)
+        await self._sessions.stop(self._session, within_s=STOP_S)
 
     async def _told(self, code: str, word: str, answer: Answer, within_s: float, ticket: Ticket) -> None:
         """Have the notebook run a line of ours, and read what the runner said."""
@@ -137,8 +138,3 @@ class LiveSession:
         except AwsError as error:
             raise lost(f"the answer could not be had: {error.message}") from None
         return str(beginning(said.stdout, word) or "")
-
-
-def gone() -> SessionLost:
-    """The interpreter was gone before the command."""
-    return SessionLost("its interpreter has ended", remedy="Open a new session; its variables are gone.")

@@ -1,12 +1,10 @@
 """What the table ``[adapters.bedrock]`` may say."""
 
-from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
-from adapters.aws.clients import AwsSettings
-from host.errors import AdapterError
+from adapters.aws.settings import AwsSettings
 
 __all__ = ["SYSTEM_INTERPRETER", "BedrockSettings"]
 
@@ -16,20 +14,17 @@ SYSTEM_INTERPRETER = "aws.codeinterpreter.v1"
 _LONGEST_SESSION_S = 28_800
 
 
-class BedrockSettings(BaseModel):
+class BedrockSettings(AwsSettings):
     """The settings, each with its default."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    table = "bedrock"
 
-    enabled: bool = False
-    region: str = Field(default="", description="'' is what the AWS profile or AWS_DEFAULT_REGION says")
-    profile: str = Field(default="", description="of the AWS configuration; '' is its default")
     interpreter: str = Field(
         default=SYSTEM_INTERPRETER,
         pattern=r"^(aws\.codeinterpreter\.v1|[a-zA-Z][a-zA-Z0-9_]{0,47}-[a-zA-Z0-9]{10})$",
         description="id of the code interpreter; one of your own may be in a VPC",
     )
-    languages: tuple[str, ...] = Field(default=(), description="only these; () is all that are found")
+    languages: tuple[str, ...] = Field(default=(), strict=False, description="only these; () is all that are found")
     name_prefix: str = Field(
         default="understudy", pattern=r"^[a-zA-Z0-9]{1,20}$", description="what the names of sessions begin with"
     )
@@ -44,7 +39,6 @@ class BedrockSettings(BaseModel):
     warm_sessions: int = Field(default=2, ge=0, le=100, description="sessions kept ready at most, after requests came")
     warm_idle_s: int = Field(default=300, ge=1, le=3600, description="how long one waits that nobody asks for")
     max_sessions: int = Field(default=100, ge=1, le=1000, description="sessions of this host at one time, of any kind")
-    max_running: int = Field(default=64, ge=1, le=1000, description="programs at one time")
     max_waiting: int = Field(default=1000, ge=0, description="programs that may wait for their turn")
     long_after_s: int = Field(
         default=300, ge=0, le=900, description="programs that may take longer run in the background and are asked after"
@@ -67,29 +61,6 @@ class BedrockSettings(BaseModel):
     @classmethod
     def _with_commas(cls, value: Any) -> Any:
         return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
-
-    @classmethod
-    def read(cls, table: Mapping[str, Any]) -> "BedrockSettings":
-        """The settings in a table of the configuration.
-
-        Raises:
-            AdapterError: one is unknown or wrong.
-        """
-        try:
-            return cls.model_validate(dict(table))
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            name = ".".join(map(str, first["loc"]))
-            raise AdapterError(
-                f"adapters.bedrock.{name} is wrong: {first['msg']}",
-                remedy="See docs/aws.md for what it may be.",
-                may_have_started=False,
-            ) from None
-
-    @property
-    def aws(self) -> AwsSettings:
-        """The part that is any AWS adapter's."""
-        return AwsSettings(region=self.region, profile=self.profile, max_running=self.max_running)
 
     @property
     def most_warm(self) -> int:

@@ -21,10 +21,11 @@ from adapters.container.survey import Engine, survey
 from adapters.guest.contract import Launch
 from adapters.runner.ended import Cause
 from adapters.runner.job import CONTAINED, make_second_part
+from adapters.runner.live import LiveSessions
 from adapters.runner.refusals import refuse
 from adapters.runner.results import as_result, judged
 from adapters.runner.slots import Slots
-from host.errors import AdapterError, SessionLost
+from host.errors import AdapterError
 from host.interface import AdapterContext, Capabilities, CheckResult, Emit, Kept, Refusal, discard
 from host.models import ExecutionRequest, ExecutionResult, Status
 from host.policy import ENFORCED_FIELDS, Enforcement, Policy
@@ -64,7 +65,7 @@ class ContainerAdapter:
         self._languages = Languages()
         self._pool: Pool | None = None
         self._slots = Slots(1, 0)
-        self._sessions: dict[str, LiveSession] = {}
+        self._sessions: LiveSessions[LiveSession] = LiveSessions()
         self._recipes: dict[tuple[object, ...], Recipe] = {}
         self._runs: set[Run] = set()
         self._boxes: weakref.WeakSet[Box] = weakref.WeakSet()
@@ -170,13 +171,11 @@ class ContainerAdapter:
         launch = self._languages.launch_session(language, policy)
         box = self._new_box(self._recipe(language, policy, launch, session=True))
         await box.begin(self._settings.start_timeout_ms / 1000)
-        self._sessions[session] = LiveSession(box, is_text=launch.report_is_text)
+        self._sessions.add(session, LiveSession(box, is_text=launch.report_is_text))
 
     async def run(self, session: str, request: ExecutionRequest, policy: Policy, emit: Emit) -> ExecutionResult:
         """Run one command in a session. A limit that ends the command may end the session."""
         live = self._sessions.get(session)
-        if live is None:
-            raise SessionLost("its interpreter has ended", remedy="Open a new session; its variables are gone.")
         try:
             frame = self._languages.frame(request, policy)
         except ValueError as error:
@@ -187,14 +186,11 @@ class ContainerAdapter:
 
     def alive(self, session: str) -> bool:
         """Whether the session takes commands."""
-        live = self._sessions.get(session)
-        return live is not None and live.alive
+        return self._sessions.alive(session)
 
     async def close(self, session: str) -> None:
         """End a session."""
-        live = self._sessions.pop(session, None)
-        if live is not None:
-            await live.aclose()
+        await self._sessions.close(session)
 
     async def reap(self, dead_owners: Sequence[str]) -> int:
         """Remove the containers of hosts that are gone.
@@ -231,7 +227,7 @@ class ContainerAdapter:
             await asyncio.gather(self._tidying, return_exceptions=True)
         for run in self._runs:
             run.stop(Cause.CANCELLED)
-        await asyncio.gather(*(self.close(session) for session in list(self._sessions)))
+        await self._sessions.aclose()
         if self._pool is not None:
             await self._pool.aclose()
         if self._docker is not None:

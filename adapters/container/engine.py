@@ -14,6 +14,7 @@ import aiohttp
 from adapters.container.errors import ENGINE_ERRORS, as_adapter_error, clean
 from adapters.container.settings import ContainerSettings
 from host.errors import AdapterError
+from host.settings import engine_variables
 
 __all__ = ["Client", "addresses", "connect", "greet"]
 
@@ -21,7 +22,6 @@ _OLDEST_API = (1, 40)
 """Docker 19.03 and Podman 3 speak it."""
 
 _CONNECT_S = 5.0
-_VARIABLES = ("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_CONFIG", "XDG_RUNTIME_DIR")
 _INSTALL = (
     "Install one: apt-get install docker.io (Debian, Ubuntu), dnf install podman (Fedora), or "
     "https://docs.docker.com/engine/install/"
@@ -132,11 +132,6 @@ async def greet(docker: aiodocker.Docker) -> str:
             may_have_started=False,
         )
     return spoken
-
-
-def engine_variables() -> Mapping[str, str]:
-    """What the environment says of engines; "" for what is not set."""
-    return {name: os.environ.get(name, "") for name in _VARIABLES}
 
 
 def _knock(path: str) -> None:

@@ -11,10 +11,10 @@ from typing import Any
 import aiodocker
 
 from adapters.container.building import Say
-from adapters.container.engine import engine_variables
 from adapters.container.errors import ENGINE_ERRORS, clean, translating
 from adapters.container.images import Image, repository
 from host.errors import AdapterError
+from host.settings import engine_variables
 
 __all__ = ["credentials", "push", "registry_of"]
 

@@ -8,7 +8,8 @@ from adapters.container.box import Box
 from adapters.runner.answer import Answer, AnswerError
 from adapters.runner.ended import Cause, Ended
 from adapters.runner.job import CONTAINED, command, packed
-from host.errors import AdapterError, SessionLost
+from adapters.runner.live import gone
+from host.errors import AdapterError
 from host.interface import Emit
 from host.policy import Policy
 
@@ -156,7 +157,7 @@ class LiveSession:
             AdapterError: the engine or the container failed.
         """
         if not self._alive:
-            raise SessionLost("its interpreter has ended", remedy="Open a new session; its variables are gone.")
+            raise gone()
         run = Run(self._box, policy, emit, is_text=self._is_text)
         attending = asyncio.ensure_future(run.attend(command(frame, policy, CONTAINED)))
         try:

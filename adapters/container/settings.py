@@ -1,21 +1,20 @@
 """What the table ``[adapters.container]`` may say."""
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from host.errors import AdapterError
+from host.tables import AdapterTable
 
 __all__ = ["ContainerSettings"]
 
 
-class ContainerSettings(BaseModel):
+class ContainerSettings(AdapterTable):
     """The settings, each with its default."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    table = "container"
+    page = "docs/containers.md"
 
-    enabled: bool = True
     host: str = Field(
         default="", description="address of the engine, as unix:///run/podman/podman.sock; '' looks for it"
     )
@@ -43,21 +42,3 @@ class ContainerSettings(BaseModel):
     reap_every_ms: int = Field(
         default=60_000, ge=1, description="how often containers of hosts that are gone are looked for"
     )
-
-    @classmethod
-    def read(cls, table: Mapping[str, Any]) -> "ContainerSettings":
-        """The settings in a table of the configuration.
-
-        Raises:
-            AdapterError: one is unknown or wrong.
-        """
-        try:
-            return cls.model_validate(dict(table))
-        except ValidationError as error:
-            first = error.errors()[0]
-            name = ".".join(map(str, first["loc"]))
-            raise AdapterError(
-                f"adapters.container.{name} is wrong: {first['msg']}",
-                remedy="See docs/containers.md for what it may be.",
-                may_have_started=False,
-            ) from error

@@ -1,6 +1,7 @@
 """Programs in AWS Lambda MicroVMs: a virtual machine for each, started for it, ended after it, never used again."""
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 
 from adapters.aws.calls import Calls
@@ -16,12 +17,13 @@ from adapters.lambda_microvm.proofs import Proofs
 from adapters.lambda_microvm.reaper import Reaper
 from adapters.lambda_microvm.recipes import Recipes
 from adapters.lambda_microvm.service import Service
-from adapters.lambda_microvm.sessions import LiveSession
+from adapters.lambda_microvm.sessions import LiveSession, microvm_gone
 from adapters.lambda_microvm.settings import NAME, MicrovmSettings
 from adapters.lambda_microvm.tls import trusted
 from adapters.lambda_microvm.warm import Warm
+from adapters.runner.live import LiveSessions
 from adapters.runner.refusals import refuse
-from host.errors import AdapterError, SessionLost
+from host.errors import AdapterError
 from host.interface import AdapterContext, Capabilities, CheckResult, Emit, Refusal
 from host.models import ExecutionRequest, ExecutionResult
 from host.policy import ENFORCED_FIELDS, Enforcement, Policy
@@ -48,7 +50,7 @@ class LambdaMicrovmAdapter:
         self._reaper: Reaper | None = None
         self._engine: Engine | None = None
         self._check: checks.Check | None = None
-        self._sessions: dict[str, LiveSession] = {}
+        self._sessions: LiveSessions[LiveSession] = LiveSessions(microvm_gone)
         self._missing: dict[str, Missing] = {}
         self._capabilities = Capabilities(version="", languages=(), enforcement={})
 
@@ -69,7 +71,7 @@ class LambdaMicrovmAdapter:
         ledger.sweep()
         tls = await asyncio.to_thread(trusted, settings)
         self._recipes = Recipes(await asyncio.to_thread(self._guests, context))
-        self._calls = Calls(NAME, settings.aws)
+        self._calls = Calls(NAME, settings)
         service = Service(self._calls, settings)
         fleet = Fleet(service, ledger, settings, context.owner, tls)
         warm = Warm(fleet, settings)
@@ -110,25 +112,19 @@ class LambdaMicrovmAdapter:
 
     async def open(self, session: str, language: str, policy: Policy) -> None:
         """Start an interpreter in a MicroVM of its own."""
-        self._sessions[session] = await self._started().open(language, policy)
+        self._sessions.add(session, await self._started().open(language, policy))
 
     async def run(self, session: str, request: ExecutionRequest, policy: Policy, emit: Emit) -> ExecutionResult:
         """Run one command in a session."""
-        live = self._sessions.get(session)
-        if live is None:
-            raise SessionLost("its MicroVM is gone", remedy="Open a new session; its variables are gone.")
-        return await self._started().command(live, request, policy, emit)
+        return await self._started().command(self._sessions.get(session), request, policy, emit)
 
     def alive(self, session: str) -> bool:
         """Whether the session takes commands."""
-        live = self._sessions.get(session)
-        return live is not None and live.alive
+        return self._sessions.alive(session)
 
     async def close(self, session: str) -> None:
         """End a session and its MicroVM."""
-        live = self._sessions.pop(session, None)
-        if live is not None:
-            await live.aclose()
+        await self._sessions.close(session)
 
     async def reap(self, dead_owners: Sequence[str]) -> int:
         """End the MicroVMs of hosts that are gone."""
@@ -136,7 +132,8 @@ class LambdaMicrovmAdapter:
 
     async def aclose(self) -> None:
         """End every program, session and MicroVM, and give everything back."""
-        await asyncio.gather(*(self.close(session) for session in list(self._sessions)), return_exceptions=True)
+        with contextlib.suppress(AdapterError):  # what could not be ended now is ended by AWS, or by the reaper
+            await self._sessions.aclose()
         if self._engine is not None:
             await self._engine.aclose()
         if self._calls is not None:

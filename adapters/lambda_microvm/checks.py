@@ -145,5 +145,6 @@ def _with_policy(error: AdapterError, settings: MicrovmSettings) -> AdapterError
     if not isinstance(error, AwsError) or error.kind is not Kind.DENIED:
         return error
     name: Mapping[str, Any] = {} if settings.image.startswith("arn:") else {"name": settings.image}
-    document = as_text(policy(NAME, region=settings.region or "*", **name))
+    whose = f"{NAME}-own" if settings.egress_connector else NAME
+    document = as_text(policy(whose, region=settings.region or "*", **name))
     return AdapterError(error.message, remedy=f"{error.remedy}\n{document}", may_have_started=False)

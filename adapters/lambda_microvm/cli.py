@@ -133,7 +133,7 @@ async def _deploy(plan: "Plan", settings: "MicrovmSettings", *, quiet: bool) -> 
     from adapters.lambda_microvm.deploy import deploy
     from adapters.lambda_microvm.settings import NAME
 
-    calls = Calls(NAME, settings.aws)
+    calls = Calls(NAME, settings)
     try:
         return await deploy(calls, plan, _nothing if quiet else typer.echo)
     finally:

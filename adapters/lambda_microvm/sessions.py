@@ -9,11 +9,12 @@ from adapters.lambda_microvm.machine import Machine, MachineIsOver
 from adapters.lambda_microvm.run import whole
 from adapters.runner.answer import Answer, AnswerError
 from adapters.runner.ended import Ended
+from adapters.runner.live import gone
 from host.errors import AdapterError, SessionLost
 from host.interface import Emit, discard
 from host.policy import Policy
 
-__all__ = ["LiveSession"]
+__all__ = ["LiveSession", "microvm_gone"]
 
 _OPEN_S = 60.0
 _TRUSTED_S = 5.0
@@ -22,6 +23,11 @@ _LOOKS = 3
 _PAUSE_S = 0.3
 _GIVE_WAY_S = 3.0
 _LEAST_LEFT_S = 1.0
+
+
+def microvm_gone() -> SessionLost:
+    """The MicroVM was gone before the command."""
+    return gone("its MicroVM is gone")
 
 
 class LiveSession:
@@ -117,9 +123,8 @@ class LiveSession:
 
     async def _must_be_there(self) -> None:
         """A command is sent once, so it is sent only to one that answers."""
-        gone = SessionLost("its MicroVM is gone", remedy="Open a new session; its variables are gone.")
         if not self.alive:
-            raise gone
+            raise microvm_gone()
         if self.machine.silent_s < _TRUSTED_S:
             return
         for _ in range(_LOOKS):
@@ -134,7 +139,7 @@ class LiveSession:
             else:
                 return
         await self.aclose()
-        raise gone
+        raise microvm_gone()
 
     async def _interrupt(self, running: "asyncio.Task[Ended]") -> None:
         """Ask the command to give way; the runner ends the interpreter where it does not."""

@@ -15,6 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import pydantic_monty as monty
+from pydantic import Field
 
 from adapters.monty.crossing import check_inputs
 from adapters.monty.decline import Decline
@@ -24,6 +25,7 @@ from host.errors import AdapterError
 from host.interface import AdapterContext, Capabilities, CheckResult, Emit, Finding, Refusal
 from host.models import ExecutionRequest, ExecutionResult
 from host.policy import ENFORCED_FIELDS, Enforcement, Policy
+from host.tables import AdapterTable
 from host.values import ValueFormatError, loads
 
 __all__ = ["MontyAdapter"]
@@ -41,8 +43,18 @@ _CHECKOUT_S = 30.0
 _REMEDY = "Install it anew: pip install --force-reinstall pydantic-monty"
 
 
+class MontySettings(AdapterTable):
+    """What the table ``[adapters.monty]`` may say."""
+
+    table = "monty"
+
+    workers: int = Field(
+        default_factory=lambda: max(16, os.cpu_count() or 1), ge=1, description="programs at one time, at most"
+    )
+
+
 class MontyAdapter:
-    """Runs what it is sure about and declines the rest. Settings: ``workers`` (at most, by default 16)."""
+    """Runs what it is sure about and declines the rest. Its settings are ``MontySettings``."""
 
     name = "monty"
 
@@ -61,7 +73,7 @@ class MontyAdapter:
         Raises:
             AdapterError: the worker's program is missing or does not start.
         """
-        workers = max(1, int(context.settings.get("workers", max(16, os.cpu_count() or 1))))
+        workers = MontySettings.read(context.settings).workers
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="monty")
         try:
             self._pool = await self._in_thread(_started_pool, workers)

@@ -13,16 +13,15 @@ from typing import Any, Literal
 from adapters.guest.reports import GuestReport, ReportEvent, ReportReader, read_text_report
 from adapters.runner.budget import REPORT_ALLOWANCE, Budget
 from adapters.runner.ended import Cause, Ended
+from adapters.runner.takeout import Takeout
 from host.displays import Display
 from host.interface import DisplayEvent, Emit, OutputEvent
-from host.models import File
 from host.policy import FileSystemAccess, Policy
 
 __all__ = ["Answer", "AnswerError", "text_to_messages"]
 
 _HEAD = 9
 _ENVELOPE_BYTES = 64 << 10
-_MOST_SKIPPED = 100
 _KINDS = frozenset("RWXBoerEFSD")
 
 
@@ -89,8 +88,7 @@ class Answer:
 
     def __init__(self, policy: Policy, emit: Emit, *, is_text: bool = False) -> None:
         takes_out = policy.file_system_access is FileSystemAccess.SANDBOXED
-        self._files_left = policy.max_files if takes_out else 0
-        self._bytes_left = policy.max_file_bytes if takes_out else 0
+        self._takeout = Takeout(policy.max_files, policy.max_file_bytes) if takes_out else Takeout()
         self._most = max(policy.max_output_bytes, policy.max_file_bytes) + _ENVELOPE_BYTES
         self._budget = Budget(policy.max_output_bytes, _nothing)
         self._stdout = _Output("stdout", self._budget, emit)
@@ -103,8 +101,6 @@ class Answer:
         self._done_before: GuestReport | None = None
         self._buffer = bytearray()
         self._facts: dict[str, Any] = {}
-        self._files: list[File] = []
-        self._skipped: list[str] = []
         self.ready = self.waits = self.begun = self.over = self.alive = False
         self.trouble = ""
 
@@ -156,7 +152,8 @@ class Answer:
             output_bytes=self._stdout.bytes + self._stderr.bytes + self._report_bytes,
         )
         ended.report = self._report()
-        ended.files, ended.skipped, ended.trouble = tuple(self._files), tuple(self._skipped), self.trouble
+        ended.files, ended.skipped = tuple(self._takeout.files), tuple(self._takeout.skipped)
+        ended.trouble = self.trouble
         if facts:
             ended.exit_code = None if facts.get("exit_code") is None else _number(facts, "exit_code")
             ended.signal = _number(facts, "signal") or None
@@ -183,9 +180,9 @@ class Answer:
                 self._facts = _parsed(body)
                 self.alive = self._facts.get("alive") is True
             case "F":
-                self._take_file(body)
-            case "S" if len(self._skipped) < _MOST_SKIPPED:
-                self._skipped.append(body.decode("utf-8", "replace"))
+                self._takeout.take(body)
+            case "S":
+                self._takeout.skip(body.decode("utf-8", "replace"))
             case "X":
                 self.trouble = body.decode("utf-8", "replace") or "the runner gave no reason"
                 self.over = True
@@ -212,21 +209,6 @@ class Answer:
         if self._is_text:
             return read_text_report(bytes(self._reported))
         return self._done_before or self._reader.finish()
-
-    def _take_file(self, body: bytes) -> None:
-        size = int.from_bytes(body[:2], "big")
-        path, content = body[2 : 2 + size].decode("utf-8", "replace"), body[2 + size :]
-        if self._files_left < 1 or len(content) > self._bytes_left:
-            self._skipped.append(f"{path}: more than the policy lets out")
-            return
-        try:
-            file = File(path=path, content=content)
-        except ValueError:
-            self._skipped.append(f"{path!r}: not a path that can be handed on")
-            return
-        self._files_left -= 1
-        self._bytes_left -= len(content)
-        self._files.append(file)
 
 
 def _parsed(body: bytes) -> dict[str, Any]:

@@ -9,17 +9,19 @@ from pathlib import Path
 
 from adapters.guest.contract import Guest, Missing, Runtime
 from adapters.guest.found import find
+from adapters.runner.live import LiveSessions
 from adapters.runner.refusals import refuse
 from adapters.runner.results import as_result, judged
 from adapters.sandbox import checks
 from adapters.sandbox.cgroups import owner_tag
 from adapters.sandbox.engine import Engine
-from adapters.sandbox.machine import Machine, SandboxSettings, survey
+from adapters.sandbox.machine import Machine, survey
 from adapters.sandbox.recipes import NoForm
 from adapters.sandbox.sessions import LiveSession
+from adapters.sandbox.settings import SandboxSettings
 from adapters.sandbox.spawner import Spawner
 from adapters.sandbox.staging import remove_unfinished
-from host.errors import AdapterError, SessionLost
+from host.errors import AdapterError
 from host.interface import AdapterContext, Capabilities, CheckResult, Emit, Kept, Refusal, discard
 from host.models import ExecutionRequest, ExecutionResult, Status
 from host.policy import ENFORCED_FIELDS, Enforcement, Policy
@@ -33,18 +35,7 @@ _USUAL = ("", "import decimal")
 class SandboxAdapter:
     """Runs programs on this machine, each in a sandbox of its own that lives as long as the program.
 
-    Settings, table ``[adapters.sandbox]``:
-
-    * ``cgroup`` ("auto"): "auto", "off", or a folder of the unified hierarchy that this host may make groups in.
-    * ``uid_first`` (59000), ``uid_count`` (512): user ids that belong to nobody; a host that is root runs each program
-      as one of them.
-    * ``start_timeout_ms`` (10000): how long bubblewrap and the launcher may take before the program starts.
-    * ``max_running`` (0): how many programs run at one time; 0 is four for each processor, and eight at least.
-    * ``max_waiting`` (1000): how many more may wait for their turn; then requests are refused.
-    * ``warm`` (true): keep sandboxes ready ahead of demand.
-    * ``min_ready`` (2): how many are kept ready from the start for Python under the default policy.
-    * ``max_ready`` (16): how many are kept ready at most for one language and policy.
-    * ``idle_memory_mb`` (512): about how much memory all that are ready may take.
+    Its settings are ``SandboxSettings``.
 
     Args:
         guests: the languages; by default those of the catalogue.
@@ -61,7 +52,7 @@ class SandboxAdapter:
         self._settings = SandboxSettings()
         self._spawner = Spawner()
         self._engine: Engine | None = None
-        self._sessions: dict[str, LiveSession] = {}
+        self._sessions: LiveSessions[LiveSession] = LiveSessions()
         self._keeping: asyncio.Future[None] | None = None
         self._capabilities = Capabilities(version="", languages=(), enforcement={})
         self._proved: dict[str, CheckResult] = {}
@@ -146,13 +137,9 @@ class SandboxAdapter:
         return await self._executed(request, policy, discard, ahead=False)
 
     async def _executed(self, request: ExecutionRequest, policy: Policy, emit: Emit, *, ahead: bool) -> ExecutionResult:
-        if self._engine is None:
-            raise AdapterError("bubblewrap is not installed", remedy=checks.INSTALL_BUBBLEWRAP, may_have_started=False)
-        if request.language not in self._runtimes:
-            missing = self._without(request.language)
-            raise AdapterError(missing.reason, remedy=missing.remedy, may_have_started=False)
+        engine = self._engine_for(request.language)
         try:
-            ended = await self._engine.run(request, policy, emit, ahead=ahead)
+            ended = await engine.run(request, policy, emit, ahead=ahead)
         except NoForm as error:
             return as_result(request, policy, Status.FAILED, str(error))
         if ended.trouble:
@@ -163,37 +150,27 @@ class SandboxAdapter:
 
     async def open(self, session: str, language: str, policy: Policy) -> None:
         """Start an interpreter that lives until it is closed or a limit ends it."""
-        if self._engine is None:
-            raise AdapterError("bubblewrap is not installed", remedy=checks.INSTALL_BUBBLEWRAP, may_have_started=False)
-        if language not in self._runtimes:
-            missing = self._without(language)
-            raise AdapterError(missing.reason, remedy=missing.remedy, may_have_started=False)
-        self._sessions[session] = await self._engine.open(language, policy)
+        self._sessions.add(session, await self._engine_for(language).open(language, policy))
 
     async def run(self, session: str, request: ExecutionRequest, policy: Policy, emit: Emit) -> ExecutionResult:
         """Run one command in a session. A limit that ends the command ends the session."""
-        live = self._sessions.get(session)
-        if self._engine is None or live is None:
-            raise SessionLost("its interpreter has ended", remedy="Open a new session; its variables are gone.")
+        live, engine = self._sessions.get(session), self._engine_for(request.language)
         try:
-            frame = self._engine.recipes.frame(request, policy)
+            frame = engine.recipes.frame(request, policy)
         except NoForm as error:
             return as_result(request, policy, Status.FAILED, str(error))
-        async with self._engine.slots:
+        async with engine.slots:
             command = asyncio.ensure_future(live.run(frame, policy, emit))
-            ended = await self._engine.uncancelled(command, live.stop)
+            ended = await engine.uncancelled(command, live.stop)
         return judged(request, policy, ended)
 
     def alive(self, session: str) -> bool:
         """Whether the session takes commands."""
-        live = self._sessions.get(session)
-        return live is not None and live.alive
+        return self._sessions.alive(session)
 
     async def close(self, session: str) -> None:
         """End a session."""
-        live = self._sessions.pop(session, None)
-        if live is not None:
-            await live.aclose()
+        await self._sessions.close(session)
 
     async def reap(self, dead_owners: Sequence[str]) -> int:
         """Remove what dead hosts left: control groups, half-made folders, processes that never came up."""
@@ -209,12 +186,25 @@ class SandboxAdapter:
         """Kill every run and wait until all is dead."""
         if self._keeping is not None:
             await asyncio.wait((self._keeping,))
-        await asyncio.gather(*(self.close(session) for session in list(self._sessions)))
+        await self._sessions.aclose()
         if self._engine is not None:
             await self._engine.aclose()
         self._spawner.close()
         if self._machine is not None:
             self._machine.close()
+
+    def _engine_for(self, language: str) -> Engine:
+        """The engine.
+
+        Raises:
+            AdapterError: it, or the language, is not on this machine.
+        """
+        if self._engine is None:
+            raise AdapterError("bubblewrap is not installed", remedy=checks.INSTALL_BUBBLEWRAP, may_have_started=False)
+        if language not in self._runtimes:
+            missing = self._without(language)
+            raise AdapterError(missing.reason, remedy=missing.remedy, may_have_started=False)
+        return self._engine
 
     def _without(self, language: str) -> Refusal:
         missing = self._missing.get(language)

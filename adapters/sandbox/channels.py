@@ -12,9 +12,9 @@ from typing import Literal
 
 from adapters.guest.reports import GuestDone, GuestReport, ReportEvent, ReportReader, read_text_report
 from adapters.runner.budget import REPORT_ALLOWANCE, Budget
+from adapters.runner.takeout import Takeout
 from host.displays import Display
 from host.interface import DisplayEvent, Emit, OutputEvent
-from host.models import File
 
 __all__ = ["Control", "Outlet", "Pipe", "Report", "Taps"]
 
@@ -253,10 +253,10 @@ class Control(Pipe):
         over: settled when the program has ended, or cannot start.
         outcome: exit code, signal, CPU time in microseconds, peak of the largest process in KiB; None while it runs.
         trouble: why the wall could not be set up.
-        files, skipped: what came out of the work folder, and what did not.
+        takeout: what came out of the work folder, and what did not.
     """
 
-    def __init__(self, descriptor: int, taps: Taps, max_files: int, max_bytes: int) -> None:
+    def __init__(self, descriptor: int, taps: Taps, takeout: Takeout) -> None:
         super().__init__(os.dup(descriptor), taps)  # the plan goes the other way over the same socket
         loop = asyncio.get_running_loop()
         self.ready: asyncio.Future[None] = loop.create_future()
@@ -264,18 +264,15 @@ class Control(Pipe):
         self.over: asyncio.Future[None] = loop.create_future()
         self.outcome: tuple[int, int, int, int] | None = None
         self.trouble = ""
-        self.files: list[File] = []
-        self.skipped: list[str] = []
+        self.takeout = takeout
         self._buffer = bytearray()
-        self._files_left = max_files
-        self._bytes_left = max_bytes
 
     def take(self, data: bytes) -> None:
         """Read every message that is whole."""
         self._buffer += data
         while len(self._buffer) >= 9:
             length = int.from_bytes(self._buffer[1:9], "big")
-            if length > self._bytes_left + 65_536:
+            if length > self.takeout.bytes_left + 65_536:
                 self.trouble = "the launcher sent a message that is too long"
                 self.close()
                 return
@@ -293,7 +290,7 @@ class Control(Pipe):
 
     def _message(self, kind: str, body: bytes) -> None:
         if kind == "F":
-            self._file(body)
+            self.takeout.take(body)
             return
         text = body.decode("utf-8", "replace")
         if kind == "R" and not self.ready.done():
@@ -307,20 +304,5 @@ class Control(Pipe):
             self.outcome = (code, signal, cpu_us, peak_kib)
             if not self.over.done():
                 self.over.set_result(None)
-        elif kind == "S" and len(self.skipped) < 100:
-            self.skipped.append(text)
-
-    def _file(self, body: bytes) -> None:
-        size = int.from_bytes(body[:2], "big")
-        path, content = body[2 : 2 + size].decode("utf-8", "replace"), body[2 + size :]
-        if self._files_left < 1 or len(content) > self._bytes_left:
-            self.skipped.append(f"{path}: more than the policy lets out")
-            return
-        try:
-            file = File(path=path, content=content)
-        except ValueError:
-            self.skipped.append(f"{path!r}: not a path that can be handed on")
-            return
-        self._files_left -= 1
-        self._bytes_left -= len(content)
-        self.files.append(file)
+        elif kind == "S":
+            self.takeout.skip(text)

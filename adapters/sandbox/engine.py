@@ -12,12 +12,13 @@ from adapters.runner.slots import Slots, usual_slots
 from adapters.sandbox.accounts import Accounts
 from adapters.sandbox.bubblewrap import Bubblewrap
 from adapters.sandbox.channels import Taps
-from adapters.sandbox.machine import Machine, SandboxSettings
+from adapters.sandbox.machine import Machine
 from adapters.sandbox.plan import Job, make_job
 from adapters.sandbox.pools import PoolBounds
 from adapters.sandbox.recipes import Recipe, Recipes
 from adapters.sandbox.run import Run
 from adapters.sandbox.sessions import LiveSession
+from adapters.sandbox.settings import SandboxSettings
 from adapters.sandbox.spawner import Spawner
 from adapters.sandbox.wall import UserIds, Wall
 from adapters.sandbox.warm import Warmth

@@ -4,53 +4,19 @@ import contextlib
 import json
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from adapters.runner import seccomp
 from adapters.sandbox.bubblewrap import Bubblewrap, find_bubblewrap
 from adapters.sandbox.cgroups import Cgroups, NoCgroups, find_cgroups, owner_tag, remove_leftovers
+from adapters.sandbox.settings import SandboxSettings
 from adapters.sandbox.strays import kill_strays
 from adapters.sandbox.watch import can_watch
 from host.errors import AdapterError
 
-__all__ = ["Machine", "SandboxSettings", "survey"]
-
-
-@dataclass(frozen=True, slots=True)
-class SandboxSettings:
-    """The table ``[adapters.sandbox]``; see ``SandboxAdapter`` for what each means."""
-
-    cgroup: str = "auto"
-    uid_first: int = 59_000
-    uid_count: int = 512
-    start_timeout_ms: int = 10_000
-    max_running: int = 0
-    max_waiting: int = 1000
-    warm: bool = True
-    min_ready: int = 2
-    max_ready: int = 16
-    idle_memory_mb: int = 512
-
-    @classmethod
-    def read(cls, table: Mapping[str, Any]) -> "SandboxSettings":
-        """Take what the table has; what it says of other things (``enabled``) is not for here.
-
-        Raises:
-            AdapterError: a value is of the wrong kind.
-        """
-        given = {name: table[name] for name in cls.__dataclass_fields__ if name in table}
-        for name, value in given.items():
-            kind = type(getattr(cls(), name))
-            least = 0 if name in ("max_running", "max_waiting", "min_ready", "max_ready", "idle_memory_mb") else 1
-            if type(value) is not kind or (kind is int and value < least):
-                wanted = {str: "a text", bool: "true or false", int: f"a number from {least}"}[kind]
-                raise AdapterError(
-                    f"adapters.sandbox.{name} is {value!r}", remedy=f"Give {wanted}.", may_have_started=False
-                )
-        return cls(**given)
+__all__ = ["Machine", "survey"]
 
 
 @dataclass(frozen=True, slots=True)

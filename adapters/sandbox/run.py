@@ -8,6 +8,7 @@ from typing import Protocol
 
 from adapters.runner.budget import Budget
 from adapters.runner.ended import Cause, Ended
+from adapters.runner.takeout import Takeout
 from adapters.sandbox.cgroups import Cgroups, Group
 from adapters.sandbox.channels import Control, Outlet, Report, Taps
 from adapters.sandbox.plan import Job
@@ -127,7 +128,7 @@ class Run:
             ) from error
 
     async def _go(self) -> Ended:
-        control = Control(self._walled.control.fileno(), self._taps, *(self._job.mould.collect or (0, 0)))
+        control = Control(self._walled.control.fileno(), self._taps, Takeout(*(self._job.mould.collect or ())))
         control.listen()
         try:
             await self._ready(control)
@@ -172,7 +173,8 @@ class Run:
                 pipe.close()
         ended = Ended.of(self.cause, stdout, stderr, report, budget, wall_ms)
         ended.report = await report.finish()
-        ended.files, ended.skipped, ended.trouble = tuple(control.files), tuple(control.skipped), control.trouble
+        ended.files, ended.skipped = tuple(control.takeout.files), tuple(control.takeout.skipped)
+        ended.trouble = control.trouble
         self._add_usage(ended, control, watch)
         return ended
 
@@ -201,7 +203,7 @@ class Run:
         try:
             await asyncio.wait_for(asyncio.shield(control.ended), FILES_TIMEOUT_S)
         except TimeoutError:
-            control.skipped.append(f"the rest: reading the work folder took more than {FILES_TIMEOUT_S:g} s")
+            control.takeout.skip(f"the rest: reading the work folder took more than {FILES_TIMEOUT_S:g} s")
             self._walled.kill()
 
     def _add_usage(self, ended: Ended, control: Control, watch: Watch) -> None:

@@ -6,13 +6,14 @@ import time
 from adapters.guest.reports import GuestDone
 from adapters.runner.budget import Budget
 from adapters.runner.ended import Cause, Ended
+from adapters.runner.live import gone
 from adapters.sandbox.accounts import Account
 from adapters.sandbox.channels import Outlet, Report, Taps
 from adapters.sandbox.plan import Mould
 from adapters.sandbox.spare import Spare
 from adapters.sandbox.warm_run import add_end
 from adapters.sandbox.watch import Watch
-from host.errors import AdapterError, SessionLost
+from host.errors import AdapterError
 from host.interface import Emit, discard
 from host.policy import Policy
 
@@ -93,7 +94,7 @@ class LiveSession:
             SessionLost: the interpreter is gone; nothing was run.
         """
         if not self.alive:
-            raise SessionLost("its interpreter has ended", remedy="Open a new session; its variables are gone.")
+            raise gone()
         budget = Budget(policy.max_output_bytes, lambda: self.stop(Cause.OUTPUT))
         pipes = (self._stdout, self._stderr, self._report)
         for pipe in pipes:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from adapters.guest.reports import GuestDone
 from adapters.runner.budget import Budget
 from adapters.runner.ended import Cause, Ended
+from adapters.runner.takeout import Takeout
 from adapters.sandbox.channels import Control, Outlet, Report, Taps
 from adapters.sandbox.plan import Job, as_message
 from adapters.sandbox.run import FILES_TIMEOUT_S
@@ -141,7 +142,7 @@ class WarmRun:
         ended = Ended.of(self.cause, stdout, stderr, report, budget, wall_ms)
         ended.report = await report.finish()
         if files:
-            ended.files, ended.skipped = tuple(files.files), tuple(files.skipped)
+            ended.files, ended.skipped = tuple(files.takeout.files), tuple(files.takeout.skipped)
         self._add(ended, figures)
         return ended
 
@@ -233,7 +234,7 @@ class WarmRun:
         ours, inside = socket.socketpair()
         with ours, inside:
             ours.settimeout(0)
-            control = Control(ours.fileno(), self._taps, *(self._job.mould.collect or (0, 0)))
+            control = Control(ours.fileno(), self._taps, Takeout(*(self._job.mould.collect or ())))
             control.listen()
             try:
                 spare.send_files_to(inside.fileno())
@@ -243,7 +244,7 @@ class WarmRun:
                     await self._loop.sock_sendall(ours, as_message(given))
                 await asyncio.wait((control.ended, spare.dead), timeout=FILES_TIMEOUT_S, return_when="FIRST_COMPLETED")
                 if not control.ended.done() and not spare.dead.done():
-                    control.skipped.append(f"the rest: reading the work folder took more than {FILES_TIMEOUT_S:g} s")
+                    control.takeout.skip(f"the rest: reading the work folder took more than {FILES_TIMEOUT_S:g} s")
             finally:
                 spare.kill()
                 control.drain()

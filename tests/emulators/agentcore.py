@@ -6,7 +6,6 @@ ResourceNotFoundException; what ends with another code than 0 has `isError`; fil
 in several, the last of which has the exit code. No machine is a wall.
 """
 
-import shutil
 import tempfile
 import threading
 from datetime import UTC, datetime, timedelta
@@ -18,6 +17,7 @@ from tests.emulators.agentcore_image import install
 from tests.emulators.agentcore_session import Session, invalid
 from tests.emulators.paging import paged
 from tests.emulators.service import Call, Service, ServiceError
+from tests.emulators.trees import remove_tree
 
 __all__ = ["AgentCore", "services"]
 
@@ -53,7 +53,7 @@ class AgentCore(Service):
         self._reaper.join()
         for session in self.running():
             session.end()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        remove_tree(self._folder)
 
     def running(self) -> list[Session]:
         """The sessions that have not ended."""

@@ -4,9 +4,10 @@ A path that leads out of the folder, a file that is not there: an error result, 
 """
 
 import mimetypes
-import shutil
 from pathlib import Path
 from typing import Any
+
+from tests.emulators.trees import remove_tree
 
 __all__ = ["ToolFailed", "listed", "removed", "shown", "written"]
 
@@ -94,7 +95,7 @@ def removed(folder: Path, paths: list[str]) -> list[dict[str, Any]]:
         if path == folder.resolve():
             raise ToolFailed("The working directory can't be removed.")
         if path.is_dir():
-            shutil.rmtree(path)
+            remove_tree(path)
         else:
             path.unlink(missing_ok=True)
     return [_text(f"Successfully removed all {len(paths)} files")]

@@ -19,6 +19,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.emulators.trees import remove_tree
+
 __all__ = ["Ended", "Machine", "MachineGone", "Output"]
 
 _HERE = Path(__file__).parent
@@ -143,7 +145,7 @@ class Machine:
         with self._kernel_lock:
             if self._kernel is not None:
                 self._kernel.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        remove_tree(self._folder)
 
     def order(self, message: dict, descriptors: list[int]) -> None:
         """Send an order to the first process.

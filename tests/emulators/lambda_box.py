@@ -13,7 +13,6 @@ import itertools
 import json
 import os
 import select
-import shutil
 import socket
 import subprocess
 import sys
@@ -27,6 +26,7 @@ import pytest
 
 from host.testing import missing
 from tests.emulators.lambda_root import INTERPRETER, root_of
+from tests.emulators.trees import remove_tree
 
 __all__ = ["Box", "BoxUnavailable", "Ending", "Process", "need_boxes"]
 
@@ -270,7 +270,7 @@ class Box:
             if self._out >= 0:
                 os.close(self._out)
                 self._out = -1
-        shutil.rmtree(self._state, ignore_errors=True)
+        remove_tree(self._state)
 
 
 @functools.cache

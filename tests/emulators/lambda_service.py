@@ -12,7 +12,6 @@ Not emulated: aliases, layers, images, asynchronous invocation, SnapStart, VPCs;
 
 import base64
 import json
-import shutil
 import sys
 import tempfile
 import threading
@@ -23,6 +22,7 @@ from tests.emulators.lambda_box import need_boxes
 from tests.emulators.lambda_functions import LATEST, Function, Version, named
 from tests.emulators.lambda_pool import Pool, Throttled
 from tests.emulators.service import Call, Service, ServiceError
+from tests.emulators.trees import remove_tree
 
 __all__ = ["Lambda", "services"]
 
@@ -59,7 +59,7 @@ class Lambda(Service):
             left = list(self._functions.values())
         for function in left:
             function.close()
-        shutil.rmtree(self._state, ignore_errors=True)
+        remove_tree(self._state)
 
     def resource(self, call: Call) -> str:
         """The function that a call is about."""

@@ -14,6 +14,7 @@ from tests.emulators.microvm_machine import HookFailed, Machine
 from tests.emulators.microvm_program import BuildFailed, Program, built
 from tests.emulators.paging import paged
 from tests.emulators.service import Call, Service, ServiceError
+from tests.emulators.trees import remove_tree
 
 __all__ = ["Images"]
 
@@ -46,7 +47,7 @@ class Images(Service):
         """Wait for builds, and forget everything."""
         for builder in self._builders:
             builder.join()
-        shutil.rmtree(self._state, ignore_errors=True)
+        remove_tree(self._state)
 
     def add_image(
         self,

@@ -13,7 +13,6 @@ import functools
 import http.client
 import json
 import platform
-import shutil
 import tempfile
 import threading
 from collections.abc import Mapping
@@ -25,6 +24,7 @@ from tests.emulators.lambda_box import Box, Process, need_boxes
 from tests.emulators.lambda_package import unpack
 from tests.emulators.lambda_root import INTERPRETER, runtime_packages
 from tests.emulators.lambda_runtime import CANARIES
+from tests.emulators.trees import remove_tree
 
 __all__ = ["Rie", "binary"]
 
@@ -92,7 +92,7 @@ class Rie:
 
     def __exit__(self, *_: object) -> None:
         self._box.close()
-        shutil.rmtree(self._state, ignore_errors=True)
+        remove_tree(self._state)
 
     @property
     def temporary(self) -> Path:

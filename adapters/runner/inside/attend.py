@@ -16,6 +16,8 @@ FREE_REPORT_BYTES = 16384  # frames' own heads, and the error that says why ther
 _FIRST_PAUSES_S = (0.003, 0.005, 0.008, 0.012)
 _PAUSE_S = 0.02
 _LONGEST_PAUSE_S = 0.25
+_REST = 3
+"""A look that takes long, as where there are many processes, is followed by a pause of so many times its time."""
 _CORES = os.cpu_count() or 1
 _EVENTS = ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control")
 _GRACE_S = 0.05
@@ -141,13 +143,14 @@ class Attendance:
                 self.cause = "deadline"
             elif now >= look_at:
                 self.cause = self._excess()
-                look_at = now + self._pause(pauses)
+                looked_at, now = now, time.monotonic()
+                look_at = now + max(self._pause(pauses), _REST * (now - looked_at))
             else:
                 self._listen(min(until, look_at) - now)
 
     def spent_us(self):
         """CPU time of everything below this process so far, and of what it has buried."""
-        memory, cpu_us, _ = (0, 0, 0) if self._handle < 0 else tree.use()
+        memory, cpu_us, _ = (0, 0, 0) if self._handle < 0 else tree.use(tree.descendants())
         self.peak_bytes = max(self.peak_bytes, memory)
         return cpu_us + kernel.usage_of_the_buried()[0]
 
@@ -236,7 +239,8 @@ class Attendance:
     def _excess(self):
         """Which bound is passed, or None."""
         bounds = self._bounds
-        memory, cpu_us, threads = tree.use()
+        pids = tree.descendants()
+        memory, cpu_us, threads = tree.use(pids)
         self.peak_bytes = max(self.peak_bytes, memory)
         if cpu_us + kernel.usage_of_the_buried()[0] - self._cpu_before_us >= self._cpu_us:
             return "cpu"
@@ -247,7 +251,7 @@ class Attendance:
         if threads > bounds["threads"]:
             return "processes"
         most = bounds["file_bytes"]
-        return "files" if most is not None and quota.size(self._setup["folders"], most) > most else None
+        return "files" if most is not None and quota.size(self._setup["folders"], pids, most) > most else None
 
 
 def _killed_by_kernel():

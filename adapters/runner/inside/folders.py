@@ -9,8 +9,6 @@ import errno
 import os
 import stat
 
-import tree
-
 DEEPEST = 300
 """Folders within folders. Each takes a descriptor, or two where it was shut."""
 
@@ -51,11 +49,11 @@ def names(folders):
                 opened.pop().close()
 
 
-def nameless_bytes(folders):
-    """How many bytes the files take that were in these folders and that descendants have open, or in their memory."""
+def nameless_bytes(folders, pids):
+    """How many bytes the files take that were in these folders and that these have open, or in their memory."""
     beginnings = tuple(os.path.realpath(folder) + "/" for folder in folders)
     found = {}
-    for pid in tree.descendants():
+    for pid in pids:
         try:
             for path, key, size in (*_open_files(pid), *_mapped_files(pid)):
                 if path.endswith(_NAMELESS) and path.startswith(beginnings):

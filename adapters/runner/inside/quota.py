@@ -82,12 +82,17 @@ class Quota:
         return count
 
 
-def size(below, most):
+def size(below, pids, most):
     """How many bytes the files below some folders take, all together; no more are looked for when there are ``most``.
 
     What is too deep to be looked at counts as more than that.
+
+    Args:
+        below: the folders.
+        pids: who may hold files in them that have no name any more.
+        most: see above.
     """
-    taken = folders.nameless_bytes(below)
+    taken = folders.nameless_bytes(below, pids)
     try:
         for about in folders.names(below):
             taken += 0 if stat.S_ISDIR(about.st_mode) else about.st_blocks * 512

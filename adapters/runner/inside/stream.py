@@ -10,6 +10,7 @@ import zlib
 _LINE_BYTES = 4
 _MOST_UNSENT = 1 << 16
 _QUICKLY = 1
+_STREAMS = (b"o", b"e", b"r")
 
 
 def message(kind, body):
@@ -59,9 +60,26 @@ class Text:
         self._most = most * 3 // 4 - _LINE_BYTES
         self._compress = zlib.compressobj(_QUICKLY)
         self._made = bytearray()
+        self._kind = b""
+        self._pieces = bytearray()
 
     def tell(self, kind, body=b""):
-        """Keep one message."""
+        """Keep one message. Pieces of one stream that follow one another become one."""
+        if kind != self._kind or len(self._pieces) >= _MOST_UNSENT:
+            self._put_pieces()
+        if kind in _STREAMS:
+            self._kind = kind
+            self._pieces += body
+        else:
+            self._put(kind, body)
+
+    def _put_pieces(self):
+        if self._kind:
+            kind, body = self._kind, bytes(self._pieces)
+            self._kind, self._pieces = b"", bytearray()
+            self._put(kind, body)
+
+    def _put(self, kind, body):
         whole = message(kind, body)
         if kind == b"F" and not self._has_room_for(whole):
             path = body[2 : 2 + int.from_bytes(body[:2], "big")]
@@ -73,6 +91,7 @@ class Text:
 
     def close(self):
         """Send the line."""
+        self._put_pieces()
         self._made += self._compress.flush()
         view = memoryview(base64.b64encode(bytes(self._made)) + b"\n")
         while view:

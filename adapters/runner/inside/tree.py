@@ -27,10 +27,10 @@ def descendants():
     return found
 
 
-def use():
-    """Memory in bytes, CPU time in microseconds and threads of all descendants, and the CPU time of those buried."""
+def use(pids):
+    """Memory in bytes, CPU time in microseconds, and threads of some processes; children that these buried included."""
     memory = threads = cpu_us = 0
-    for pid in descendants():
+    for pid in pids:
         fields = _stat(pid)
         try:
             with open("/proc/{}/status".format(pid)) as status:

@@ -16,8 +16,8 @@ import pytest_asyncio
 from botocore.loaders import JSONFileLoader
 
 from adapters.aws.calls import Calls
-from adapters.aws.clients import AwsSettings
 from adapters.aws.retries import Retries
+from adapters.aws_lambda.settings import LambdaSettings
 
 KEY_ID, SECRET, TOKEN = "AKIAUNDERSTUDYTEST01", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYTESTSECRET", "FwoGZXIvYXdzTESTTOKEN+/="
 
@@ -192,7 +192,7 @@ async def make_calls() -> AsyncIterator[Callable[..., Calls]]:
 
     def make(**settings) -> Calls:
         table = {"region": "eu-west-1", **settings}
-        calls = Calls("lambda", AwsSettings.read(table, "lambda"), Retries(first_wait_s=0.001, longest_wait_s=0.002))
+        calls = Calls("lambda", LambdaSettings.read(table), Retries(first_wait_s=0.001, longest_wait_s=0.002))
         made.append(calls)
         return calls
 

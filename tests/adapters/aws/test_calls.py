@@ -225,7 +225,7 @@ def test_a_waiting_thread_does_not_hold_up_the_process():
     program = """
 import asyncio, os, socket
 from adapters.aws.calls import Calls
-from adapters.aws.clients import AwsSettings
+from adapters.aws.settings import AwsSettings
 from adapters.aws.threads import NotSent, Ticket
 
 async def main():
@@ -254,7 +254,7 @@ def test_nothing_is_imported_before_the_first_call():
     """What adapters import of ours brings neither boto3 nor tenacity, so the command line stays quick."""
     program = (
         "import sys, adapters.aws.calls, adapters.aws.identity, adapters.aws.prices, adapters.aws.remedies;"
-        "adapters.aws.calls.Calls('lambda', adapters.aws.clients.AwsSettings());"
+        "adapters.aws.calls.Calls('lambda', adapters.aws.settings.AwsSettings());"
         "print([name for name in ('boto3', 'botocore', 'tenacity', 'urllib3') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)

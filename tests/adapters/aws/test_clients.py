@@ -5,9 +5,9 @@ import logging
 
 import pytest
 
-from adapters.aws.clients import AwsSettings
 from adapters.aws.errors import AwsError, Call
 from adapters.aws.kinds import Phase
+from adapters.aws_lambda.settings import LambdaSettings
 from host.errors import AdapterError
 
 STOP = (
@@ -68,11 +68,12 @@ async def test_no_debug_message_of_a_library(calls, server, caplog, aws):
 
 def test_settings():
     """Region, profile and number of runs are read from an adapter's table; what is wrong is named with its remedy."""
-    assert AwsSettings.read({"enabled": True, "region": "eu-west-1"}, "lambda") == AwsSettings("eu-west-1", "", 64)
+    assert LambdaSettings.read({"enabled": True, "region": "eu-west-1"}).region == "eu-west-1"
     for table, wanted in (
-        ({"region": 1}, r"adapters\.lambda\.region is 1\. Give a text\."),
-        ({"max_running": 0}, r"adapters\.lambda\.max_running is 0\. Give a number from 1 to 1000\."),
-        ({"max_running": True}, "max_running is True"),
+        ({"region": 1}, r"adapters\.lambda\.region is wrong: Input should be a valid string\."),
+        ({"max_running": 0}, r"adapters\.lambda\.max_running is wrong: Input should be greater than or equal to 1\."),
+        ({"max_running": True}, r"adapters\.lambda\.max_running is wrong"),
+        ({"max_runing": 1}, r"adapters\.lambda\.max_runing is wrong: Extra inputs are not permitted"),
     ):
         with pytest.raises(AdapterError, match=wanted):
-            AwsSettings.read(table, "lambda")
+            LambdaSettings.read(table)

@@ -18,8 +18,8 @@ import typer
 from typer.testing import CliRunner
 
 from adapters.aws.calls import Calls
-from adapters.aws.clients import AwsSettings
 from adapters.aws.retries import Retries
+from adapters.aws.settings import AwsSettings
 from adapters.aws_lambda import deploy as deploying
 from adapters.aws_lambda import package as packaging
 from adapters.aws_lambda.cli import deploy_lambda

@@ -21,6 +21,7 @@ from host.errors import AdapterError
 from host.interface import AdapterContext, Kept
 from host.policy import FileSystemAccess, Policy
 from host.testing.traces import leave_out
+from tests.emulators.trees import remove_tree
 
 __all__ = ["OPEN", "EmulatedBedrock", "Region", "only", "region"]
 
@@ -127,7 +128,7 @@ class Region:
         self._process.stdin.close()
         self._process.wait()
         self._process.stdout.close()
-        subprocess.run(["rm", "-rf", self._state], check=False)  # attacks leave folders deeper than Python's stack
+        remove_tree(self._state)
 
 
 def _closed(path: Path) -> str:

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from adapters.aws.calls import Calls
-from adapters.aws.clients import AwsSettings
+from adapters.aws.settings import AwsSettings
 from adapters.lambda_microvm import package
 from adapters.lambda_microvm.adapter import LambdaMicrovmAdapter
 from adapters.lambda_microvm.cli import deploy_microvm

@@ -17,6 +17,7 @@ from adapters.runner.verdict import decide, signal_name
 from adapters.sandbox import cgroups, machine, strays
 from adapters.sandbox.adapter import SandboxAdapter
 from adapters.sandbox.bubblewrap import View, inside_path
+from adapters.sandbox.settings import SandboxSettings
 from adapters.sandbox.staging import stage
 from adapters.sandbox.watch import sample
 from host.errors import AdapterError
@@ -289,7 +290,7 @@ async def test_leftover_groups_are_removed_with_what_is_in_them(by_default, tmp_
     """A dead host's group goes away, and so do processes that are in it still."""
     if by_default.adapter._machine.cgroups is None:
         _without_groups("no control groups can be made here")
-    left = machine.survey(machine.SandboxSettings(), "dead", tmp_path)
+    left = machine.survey(SandboxSettings(), "dead", tmp_path)
     group = left.cgroups.create()
     group.limit(64 << 20, 8)
     with subprocess.Popen(["sleep", "600"]) as process:

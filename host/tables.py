@@ -1,0 +1,47 @@
+"""What the table ``[adapters.NAME]`` of a configuration may say: one model for each adapter, one way to read it."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from host.errors import AdapterError
+
+__all__ = ["AdapterTable"]
+
+
+class AdapterTable(BaseModel):
+    """The settings of an adapter, each with its default. A model for an adapter names its fields and ``table``.
+
+    A table is read strictly: text is no number, 1 is not true, and a name that the adapter does not have is an error,
+    so that a slip of the pen never leaves a limit at its default.
+
+    Attributes:
+        table: the adapter's name, as in ``[adapters.NAME]``.
+        page: where the settings are explained.
+        enabled: whether the adapter is used; the host has read it before.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    table: ClassVar[str]
+    page: ClassVar[str] = "docs/adapters.md"
+
+    enabled: bool = Field(default=True, description="whether it is used")
+
+    @classmethod
+    def read(cls, table: Mapping[str, Any]) -> Self:
+        """The settings in a table of the configuration.
+
+        Raises:
+            AdapterError: one is unknown or wrong; it names the first.
+        """
+        try:
+            return cls.model_validate(dict(table))
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            name = ".".join(map(str, first["loc"]))
+            raise AdapterError(
+                f"adapters.{cls.table}.{name} is wrong: {first['msg']}.",
+                remedy=f"{cls.page} says what it may be.",
+                may_have_started=False,
+            ) from None
