@@ -1,11 +1,12 @@
 """What the table ``[adapters.NAME]`` of a configuration may say: one model for each adapter, one way to read it."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from host.errors import AdapterError
+from host.layers import read_list
 
 __all__ = ["AdapterTable"]
 
@@ -13,8 +14,8 @@ __all__ = ["AdapterTable"]
 class AdapterTable(BaseModel):
     """The settings of an adapter, each with its default. A model for an adapter names its fields and ``table``.
 
-    A table is read strictly: text is no number, 1 is not true, and a name that the adapter does not have is an error,
-    so that a slip of the pen never leaves a limit at its default.
+    A name that the adapter does not have is an error, so that a slip of the pen never leaves a limit at its default.
+    Numbers, switches and lists may come as text, as they do from environment variables.
 
     Attributes:
         table: the adapter's name, as in ``[adapters.NAME]``.
@@ -22,11 +23,17 @@ class AdapterTable(BaseModel):
         enabled: whether the adapter is used; the host has read it before.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
     table: ClassVar[str]
     page: ClassVar[str] = "docs/adapters.md"
 
     enabled: bool = Field(default=True, description="whether it is used")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _lists_from_text(cls, value: Any, info: ValidationInfo) -> Any:
+        kind = cls.model_fields[info.field_name or ""].annotation
+        return read_list(value) if isinstance(value, str) and get_origin(kind) is tuple else value
 
     @classmethod
     def read(cls, table: Mapping[str, Any]) -> Self:

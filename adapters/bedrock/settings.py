@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from adapters.aws.settings import AwsSettings
 
@@ -24,7 +24,7 @@ class BedrockSettings(AwsSettings):
         pattern=r"^(aws\.codeinterpreter\.v1|[a-zA-Z][a-zA-Z0-9_]{0,47}-[a-zA-Z0-9]{10})$",
         description="id of the code interpreter; one of your own may be in a VPC",
     )
-    languages: tuple[str, ...] = Field(default=(), strict=False, description="only these; () is all that are found")
+    languages: tuple[str, ...] = Field(default=(), description="only these; () is all that are found")
     name_prefix: str = Field(
         default="understudy", pattern=r"^[a-zA-Z0-9]{1,20}$", description="what the names of sessions begin with"
     )
@@ -56,11 +56,6 @@ class BedrockSettings(AwsSettings):
     )
     tidy_every_s: float = Field(default=30.0, gt=0, description="how often sessions are looked after")
     prices: str | dict[str, Any] | None = Field(default=None, description="a file or table in place of prices.toml")
-
-    @field_validator("languages", mode="before")
-    @classmethod
-    def _with_commas(cls, value: Any) -> Any:
-        return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
 
     @property
     def most_warm(self) -> int:

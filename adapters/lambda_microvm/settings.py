@@ -25,9 +25,7 @@ class MicrovmSettings(AwsSettings):
         default="",
         description="ARN of a VPC egress connector that lets nothing out, in place of AWS's way to the internet",
     )
-    languages: tuple[str, ...] = Field(
-        default=_LANGUAGES, min_length=1, strict=False, description="what is asked of the image"
-    )
+    languages: tuple[str, ...] = Field(default=_LANGUAGES, min_length=1, description="what is asked of the image")
     guest_environment: str = Field(default="base", description="what the image was deployed with for Python programs")
     max_running: int = Field(default=16, ge=1, le=1000, description="MicroVMs with a program or a session, at one time")
     max_waiting: int = Field(default=1000, ge=0, description="programs that may wait for their turn")

@@ -169,7 +169,7 @@ async def test_a_qualifier(make_bench) -> None:
 
 @pytest.mark.parametrize(
     ("setting", "value"),
-    [("functions", 3), ("timeout_s", 0), ("max_running", "many"), ("proof_every_s", 1.5), ("tenant", "a?b")],
+    [("functions", []), ("timeout_s", 0), ("max_running", "many"), ("proof_every_s", 1.5), ("tenant", "a?b")],
 )
 async def test_wrong_settings(make_bench, setting, value) -> None:
     """A setting of the wrong kind is refused at start, by its name."""
