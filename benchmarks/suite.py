@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks import idle, latency, machine, page, plot, table, throughput, work
+from benchmarks import aws, idle, latency, machine, page, plot, table, throughput, work
 from benchmarks.bench import FULL, QUICK, Bench, prepared
 from benchmarks.targets import Target, targets
 from host import run
@@ -25,6 +25,7 @@ MEASURES: Mapping[str, Callable[[Bench], Awaitable[dict[str, Any]]]] = {
     "group_by": work.group_by,
     "deadline": work.deadline,
     "idle": idle.measure,
+    "aws": aws.measure,
 }
 
 

@@ -57,6 +57,7 @@ def _grids(results: Mapping[str, Any], held: Sequence[Target]) -> list[tuple[str
     return [
         ("One run at a time", _side_by_side(results)),
         ("Runs a second", _rates(results)),
+        ("On AWS, emulated", _aws(results)),
         ("Bounds", _bounds(held)),
     ]
 
@@ -84,6 +85,18 @@ def _rates(results: Mapping[str, Any]) -> Grid:
     if prototype:
         rows.append(["best, over the prototype", *(f"{max(series[name].values()) / prototype:.2f}" for name in names)])
     return Grid([f"{PROTOTYPE}: {prototype or _NOT}", *names], rows)
+
+
+def _aws(results: Mapping[str, Any]) -> Grid:
+    found = results.get("aws", {})
+    rows = []
+    for name in ("lambda", "bedrock"):
+        if figures := found.get(name):
+            medians = (figures[part]["p50"] for part in ("run", "calls", "adapter"))
+            cells = (*medians, figures["adapter"]["p99"])
+            rows.append([name, *(f"{cell:.2f}" for cell in cells), str(figures["run"]["rounds"])])
+    head = ["1 + 1", "run p50 ms", "calls p50 ms", "adapter p50 ms", "adapter p99 ms", "rounds"]
+    return Grid(head, rows)
 
 
 def _bounds(held: Sequence[Target]) -> Grid:
@@ -116,6 +129,11 @@ def _notes(results: Mapping[str, Any]) -> list[str]:
         notes.append(f"import pandas and a group-by: {ours:.1f} ms; starting python with pandas: {plain:.0f} ms.")
     if burst := results.get("burst"):
         notes.append(f"A burst of {burst['size']}: the slowest in a hundred after {burst['p99_ms']} ms.")
+    if many := results.get("aws", {}).get("at_once"):
+        ours, bare = many["ours_late_ms"], many["bare_late_ms"]
+        notes.append(
+            f"{many['count']} runs at once on Lambda: the loop was {ours} ms late at most; bare boto3: {bare} ms."
+        )
     for counted in (
         *results.get("throughput", {}).get("failures", {}).values(),
         results.get("burst", {}).get("failures", {}),

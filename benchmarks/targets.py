@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from benchmarks.aws import AT_ONCE
 from benchmarks.contenders import BARE_DENO, HTTP, JAVASCRIPT, PLAIN, WARM
 from benchmarks.engines import EXEC, RUN, WAITING
 from benchmarks.work import DEADLINE_MS
@@ -38,7 +39,7 @@ class Target:
 
 def targets(results: Results) -> list[Target]:
     """Every bound with its figure."""
-    return [*_latency(results), *_throughput(results), *_work(results)]
+    return [*_latency(results), *_throughput(results), *_work(results), *_aws(results)]
 
 
 def _latency(results: Results) -> list[Target]:
@@ -94,6 +95,29 @@ def _work(results: Results) -> list[Target]:
         Target("ten commands in a live session, in all: median", "at most", 5.0, in_all, "ms"),
         Target("import pandas and a group-by: median over starting python with pandas", "at most", 0.05, ratio),
         Target(f"longest overshoot of a deadline of {DEADLINE_MS} ms at load", "at most", 100.0, over, "ms"),
+    ]
+
+
+def _aws(results: Results) -> list[Target]:
+    found = results.get("aws", {})
+    many = found.get("at_once", {})
+    return [
+        *(
+            Target(
+                f"1 + 1 on {name}, emulated: the adapter's own time beside its calls, median",
+                "at most",
+                3.0,
+                _get(found.get(name, {}), "adapter", "p50"),
+                "ms",
+            )
+            for name in ("lambda", "bedrock")
+        ),
+        Target(
+            f"{AT_ONCE} runs at once over boto3: how late the loop is, over bare boto3 in {AT_ONCE} threads",
+            "at most",
+            1.5,
+            _over(many.get("ours_late_ms"), many.get("bare_late_ms")),
+        ),
     ]
 
 
