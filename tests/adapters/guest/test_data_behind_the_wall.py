@@ -20,7 +20,7 @@ from host.testing import missing
 
 PACKAGES = (
     *("contourpy", "cycler", "fonttools", "kiwisolver", "matplotlib", "numpy", "packaging", "pandas", "pillow"),
-    *("pyparsing", "python-dateutil"),
+    *("pyparsing", "python-dateutil", "six"),
 )
 POLICY = Policy(
     name="data",
