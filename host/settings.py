@@ -211,7 +211,9 @@ class Setting(BaseModel):
 
 
 def _adapter_defaults() -> AdapterSettings:
-    return AdapterSettings.model_validate({name: {"enabled": True} for name in ("sandbox", "monty", "placeholder")})
+    here = dict.fromkeys(("sandbox", "monty", "placeholder"), True)
+    to_be_set_up = dict.fromkeys(("container", "lambda", "lambda_microvm", "bedrock"), False)
+    return AdapterSettings.model_validate({name: {"enabled": used} for name, used in (here | to_be_set_up).items()})
 
 
 class Settings(_Section):

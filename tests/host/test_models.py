@@ -38,7 +38,7 @@ def test_the_answer_has_every_field_of_the_contract():
     """The JSON of a result carries all that callers were promised."""
     answer = json.loads(result().model_dump_json())
     assert set(answer) >= CONTRACT
-    assert set(answer["usage"]) == {"wall_ms", "cpu_ms", "peak_memory_bytes", "output_bytes"}
+    assert set(answer["usage"]) == {"wall_ms", "cpu_ms", "peak_memory_bytes", "output_bytes", "priced"}
     assert set(answer["provenance"]) == {"code_sha256", "inputs_sha256", "outputs_sha256", "policy_sha256"}
 
 
