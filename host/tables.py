@@ -19,13 +19,13 @@ class AdapterTable(BaseModel):
 
     Attributes:
         table: the adapter's name, as in ``[adapters.NAME]``.
-        page: where the settings are explained.
+        page: where the settings are explained; "" lists them where one is wrong.
         enabled: whether the adapter is used; the host has read it before.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
     table: ClassVar[str]
-    page: ClassVar[str] = "docs/adapters.md"
+    page: ClassVar[str] = ""
 
     enabled: bool = Field(default=True, description="whether it is used")
 
@@ -49,6 +49,6 @@ class AdapterTable(BaseModel):
             name = ".".join(map(str, first["loc"]))
             raise AdapterError(
                 f"adapters.{cls.table}.{name} is wrong: {first['msg']}.",
-                remedy=f"{cls.page} says what it may be.",
+                remedy=f"{cls.page} says what it may be." if cls.page else f"There are {', '.join(cls.model_fields)}.",
                 may_have_started=False,
             ) from None

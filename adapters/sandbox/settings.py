@@ -11,6 +11,7 @@ class SandboxSettings(AdapterTable):
     """The settings, each with its default."""
 
     table = "sandbox"
+    page = "docs/warm-guests.md"
 
     cgroup: str = Field(
         default="auto",

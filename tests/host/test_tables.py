@@ -40,6 +40,18 @@ def test_what_is_wrong_is_named(table, name):
     assert caught.value.may_have_started is False
 
 
+def test_without_a_page_the_settings_are_listed():
+    """An adapter without a page of its own tells the names that there are."""
+
+    class Bare(AdapterTable):
+        table = "bare"
+        most: int = 1
+
+    with pytest.raises(AdapterError) as caught:
+        Bare.read({"least": 1})
+    assert caught.value.remedy == "There are enabled, most."
+
+
 def test_a_secret_is_not_told():
     """The value that is wrong is in no message: it may be a secret that stands in the wrong place."""
     with pytest.raises(AdapterError) as caught:

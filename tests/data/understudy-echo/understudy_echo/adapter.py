@@ -6,8 +6,15 @@ import time
 from host.interface import Capabilities, CheckResult, OutputEvent, Refusal
 from host.models import ExecutionResult, Status, Usage
 from host.policy import ENFORCED_FIELDS, Enforcement
+from host.tables import AdapterTable
 
 _PLACE = re.compile(r"\{(\w+)\}")
+
+
+class EchoSettings(AdapterTable):
+    table = "echo"
+
+    shout: bool = False
 
 
 class EchoAdapter:
@@ -22,7 +29,7 @@ class EchoAdapter:
         return self._capabilities
 
     async def start(self, context):
-        self._shout = bool(context.settings.get("shout", False))
+        self._settings = EchoSettings.read(context.settings)
 
     async def check(self):
         return CheckResult(ok=True, reason="it needs nothing from the machine.")
@@ -36,7 +43,7 @@ class EchoAdapter:
         clock = time.perf_counter()
         missing = sorted({name for name in _PLACE.findall(request.code) if name not in request.inputs})
         text = _PLACE.sub(lambda match: str(request.inputs.get(match[1], "")), request.code)
-        text = text.upper() if self._shout else text
+        text = text.upper() if self._settings.shout else text
         status, reason = Status.SUCCEEDED, ""
         if missing:
             status, reason = Status.FAILED, f"The template names {', '.join(missing)}, which is no input."
