@@ -31,8 +31,10 @@ class AdapterTable(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _lists_from_text(cls, value: Any, info: ValidationInfo) -> Any:
+    def _from_text(cls, value: Any, info: ValidationInfo) -> Any:
         kind = cls.model_fields[info.field_name or ""].annotation
+        if isinstance(value, bool) and kind in (int, float):
+            raise ValueError("a number is wanted, and no switch")
         return read_list(value) if isinstance(value, str) and get_origin(kind) is tuple else value
 
     @classmethod

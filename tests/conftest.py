@@ -22,6 +22,14 @@ def _scrubbed_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pyt
     monkeypatch.setenv("UNDERSTUDY_STATE_DIR", str(tmp_path_factory.getbasetemp() / "state"))
 
 
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests before an emulated cloud start a service each, and go with those that need engines."""
+    for item in items:
+        if "emulate" in getattr(item, "fixturenames", ()):
+            item.add_marker("engine")
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """What a test is marked to need is a program on the path."""
     for mark in item.iter_markers("needs"):

@@ -53,6 +53,7 @@ async def test_monty_contains(attacked) -> None:
 
 @pytest.mark.skipif(os.getuid() != 0, reason="all of the above ran as an ordinary user already")
 @pytest.mark.timeout(300)
+@pytest.mark.engine
 def test_sandbox_contains_as_an_ordinary_user(as_ordinary_user) -> None:
     """A host that an ordinary user runs contains all of them too."""
     done = as_ordinary_user("/mnt/checkout/tests/attacks/attack_suite.py", "--at-once", "4", timeout=280)

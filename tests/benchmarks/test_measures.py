@@ -9,6 +9,8 @@ from benchmarks import page, plot, suite, table
 from benchmarks.contenders import COLD, HTTP, PLAIN, WARM
 from benchmarks.targets import Target, targets
 
+pytestmark = pytest.mark.engine
+
 
 @pytest.mark.parametrize("name", suite.MEASURES)
 def test_a_measure_gives_figures_or_its_reason(results, name):

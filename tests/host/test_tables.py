@@ -30,7 +30,8 @@ def test_text_of_variables():
 
 
 @pytest.mark.parametrize(
-    ("table", "name"), [({"most": 0}, "most"), ({"moost": 3}, "moost"), ({"languages": 3}, "languages")]
+    ("table", "name"),
+    [({"most": 0}, "most"), ({"moost": 3}, "moost"), ({"languages": 3}, "languages"), ({"most": True}, "most")],
 )
 def test_what_is_wrong_is_named(table, name):
     """The error names the setting and the page that explains it, and says that no program has started."""

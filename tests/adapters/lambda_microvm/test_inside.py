@@ -10,8 +10,9 @@ from host.models import ExecutionRequest, Limits, Status
 from host.policy import FileSystemAccess
 from tests.adapters.lambda_microvm.inside import Inside, need_root
 from tests.adapters.lambda_microvm.rig import OPEN
-from tests.adapters.lambda_microvm.test_attacks import suite
+from tests.attacks import attack_suite as suite
 
+pytestmark = pytest.mark.engine
 need_root_here = pytest.mark.usefixtures("_root")
 
 

@@ -10,6 +10,7 @@ FILES = ("test_statuses.py", "test_layers.py", "test_files.py", "test_end.py", "
 
 @pytest.mark.skipif(os.getuid() != 0, reason="the tests run as an ordinary user already")
 @pytest.mark.timeout(400)
+@pytest.mark.engine
 def test_as_an_ordinary_user(by_default, as_ordinary_user):
     """Every layer, status, end and file rule holds for a host without privileges, where the host itself counts."""
     options = ("-q", "-x", "-p", "no:cacheprovider", "--rootdir=/mnt/checkout", "-c", "/mnt/checkout/pyproject.toml")

@@ -64,7 +64,7 @@ async def test_a_child_that_floods_the_output_holds_nobody_up(command):
 async def test_inputs_that_nobody_reads_are_stopped_in_time(command, by_default):
     """A large command for an interpreter that is stopped ends at its deadline."""
     await command("1")
-    live = by_default.adapter._sessions["mine"]
+    live = by_default.adapter._sessions.get("mine")
     os.kill(live.pids()[1], signal.SIGSTOP)
     async with asyncio.timeout(20):
         ended = await command("text = " + repr("x" * 900_000), max_execution_time=300)
