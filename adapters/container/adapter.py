@@ -6,8 +6,6 @@ import weakref
 from collections.abc import Sequence
 from typing import Any
 
-import structlog
-
 from adapters.container import checks
 from adapters.container.box import Box
 from adapters.container.engine import connect
@@ -26,13 +24,14 @@ from adapters.runner.refusals import refuse
 from adapters.runner.results import as_result, judged
 from adapters.runner.slots import Slots
 from host.errors import AdapterError
+from host.events import get_logger
 from host.interface import AdapterContext, Capabilities, CheckResult, Emit, Kept, Refusal, discard
 from host.models import ExecutionRequest, ExecutionResult, Status
 from host.policy import ENFORCED_FIELDS, Enforcement, Policy
 
 __all__ = ["ContainerAdapter"]
 
-_log = structlog.get_logger(__name__)
+_log = get_logger("understudy.container")
 _USUAL = ("", "import decimal")
 """One that imports nothing and one that does: a guest may have more loaded for the second."""
 

@@ -5,15 +5,14 @@ import contextlib
 from collections import deque
 from collections.abc import Callable
 
-import structlog
-
 from adapters.container.box import Box
 from adapters.container.hardening import Recipe
 from host.errors import AdapterError
+from host.events import get_logger
 
 __all__ = ["Pool"]
 
-_log = structlog.get_logger(__name__)
+_log = get_logger("understudy.container")
 _ONCE = 1
 _AT_ONCE = 4
 """Containers that are made at one time. An engine that is asked for more finishes none of them sooner."""

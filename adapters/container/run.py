@@ -2,20 +2,19 @@
 
 import asyncio
 
-import structlog
-
 from adapters.container.box import Box
 from adapters.runner.answer import Answer, AnswerError
 from adapters.runner.ended import Cause, Ended
 from adapters.runner.job import CONTAINED, command, packed
 from adapters.runner.live import gone
 from host.errors import AdapterError
+from host.events import get_logger
 from host.interface import Emit
 from host.policy import Policy
 
 __all__ = ["LiveSession", "Run", "end"]
 
-_log = structlog.get_logger(__name__)
+_log = get_logger("understudy.container")
 _GRACE_S = 1.0
 """The runner holds the deadline; where it does not, for want of a processor or because it is gone, we do."""
 _CANCEL = packed(b'{"cancel":true}')
