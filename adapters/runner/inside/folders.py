@@ -9,6 +9,8 @@ import errno
 import os
 import stat
 
+import tree
+
 DEEPEST = 300
 """Folders within folders. Each takes a descriptor, or two where it was shut."""
 
@@ -17,15 +19,15 @@ _HANDLE = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW
 _NAMELESS = " (deleted)"
 
 
-class TooDeep(Exception):
-    """There are folders within folders without end."""
+class Hidden(Exception):
+    """There is something that cannot be looked at: folders within folders without end, a process that is shut."""
 
 
 def names(folders):
     """The lstat of each name below some folders.
 
     Raises:
-        TooDeep: not all of them can be looked at.
+        Hidden: not all of them can be looked at.
     """
     for folder in folders:
         opened = [_Opened(folder, None)]
@@ -42,7 +44,7 @@ def names(folders):
                 yield about
                 if stat.S_ISDIR(about.st_mode):
                     if len(opened) == DEEPEST:
-                        raise TooDeep
+                        raise Hidden
                     opened.append(_Opened(name, opened[-1].descriptor))
         finally:
             while opened:
@@ -50,7 +52,11 @@ def names(folders):
 
 
 def nameless_bytes(folders, pids):
-    """How many bytes the files take that were in these folders and that these have open, or in their memory."""
+    """How many bytes the files take that were in these folders and that these have open, or in their memory.
+
+    Raises:
+        Hidden: one of them cannot be looked into. A program that may not be read makes such a process.
+    """
     beginnings = tuple(os.path.realpath(folder) + "/" for folder in folders)
     found = {}
     for pid in pids:
@@ -58,6 +64,9 @@ def nameless_bytes(folders, pids):
             for path, key, size in (*_open_files(pid), *_mapped_files(pid)):
                 if path.endswith(_NAMELESS) and path.startswith(beginnings):
                     found[key] = max(size, found.get(key, 0))
+        except PermissionError:
+            if not tree.ends(pid):
+                raise Hidden from None
         except OSError:  # it has ended
             pass
     return sum(found.values())
@@ -75,7 +84,7 @@ class _Opened:
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE):
                 self.close()
-                raise TooDeep from None
+                raise Hidden from None
 
     def _open(self, name, parent):
         handle = os.open(name, _HANDLE, dir_fd=parent)

@@ -77,7 +77,7 @@ class Quota:
             for count, _ in enumerate(folders.names(self._folders), 1):
                 if count >= self._most:
                     break
-        except folders.TooDeep:
+        except folders.Hidden:
             return self._most
         return count
 
@@ -85,19 +85,19 @@ class Quota:
 def size(below, pids, most):
     """How many bytes the files below some folders take, all together; no more are looked for when there are ``most``.
 
-    What is too deep to be looked at counts as more than that.
+    What cannot be looked at counts as more than that.
 
     Args:
         below: the folders.
         pids: who may hold files in them that have no name any more.
         most: see above.
     """
-    taken = folders.nameless_bytes(below, pids)
     try:
+        taken = folders.nameless_bytes(below, pids)
         for about in folders.names(below):
             taken += 0 if stat.S_ISDIR(about.st_mode) else about.st_blocks * 512
             if taken > most:
                 break
-    except folders.TooDeep:
+    except folders.Hidden:
         return most + 1
     return taken

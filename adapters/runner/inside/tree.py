@@ -8,6 +8,7 @@ import _signal
 import os
 
 _TICK_US = 1000000 // os.sysconf("SC_CLK_TCK")
+_IS_EXITING = 0x4
 _MEMORY = ("RssAnon:", "RssShmem:", "VmSwap:", "VmPTE:")
 
 
@@ -25,6 +26,12 @@ def descendants():
         found += below
         waiting += below
     return found
+
+
+def ends(pid):
+    """Whether a process is about to end, is dead, or is gone."""
+    fields = _stat(pid)
+    return not fields or fields[0] in (b"Z", b"X", b"x") or int(fields[6]) & _IS_EXITING != 0
 
 
 def use(pids):

@@ -65,6 +65,26 @@ time.sleep(60)
     await is_clean(bench)
 
 
+async def test_bytes_cannot_be_hidden_in_a_process(bench) -> None:
+    """A program that nobody may read makes a process that nobody of its user may look into: it is ended."""
+    code = """
+import os, shutil, time
+shutil.copyfile("/usr/bin/sleep", "asleep")
+os.chmod("asleep", 0o111)
+file = os.open("file", os.O_RDWR | os.O_CREAT)
+os.write(file, bytes(3 << 19))
+os.unlink("file")
+os.set_inheritable(file, True)
+if os.fork() == 0:
+    os.execv("asleep", ["asleep", "60"])
+os.close(file)
+time.sleep(60)
+"""
+    result = await bench.run(code, max_file_bytes=1 << 20)
+    assert (result.status, "max_file_bytes" in result.reason) == (Status.KILLED, True), result
+    await is_clean(bench)
+
+
 async def test_files_for_the_next_program(bench) -> None:
     """Whatever a program leaves, hidden, shut, deep, linked or special, the next one finds an empty folder."""
     code = """
