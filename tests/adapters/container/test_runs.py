@@ -29,12 +29,13 @@ OPEN = Policy(
 )
 ENDLESS = "print('ready', flush=True)\nwhile True:\n    pass"
 _OWNER = "test-of-containers"
+_STATES = tempfile.TemporaryDirectory(prefix="containers-")  # of all adapters here; it goes when the session does
 
 
 async def _started(address: str, owner: str = _OWNER, **settings) -> ContainerAdapter:
     adapter = ContainerAdapter()
     table = {"enabled": True, "host": address, "min_ready": 0, "reap_every_ms": 3_600_000, **settings}
-    folder = Path(tempfile.mkdtemp(prefix="containers-"))
+    folder = Path(tempfile.mkdtemp(dir=_STATES.name))
     await adapter.start(AdapterContext(settings=table, state_dir=folder, owner=owner, languages=("python",)))
     return adapter
 
