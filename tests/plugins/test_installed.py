@@ -3,6 +3,10 @@
 import json
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.engine
+
 _SOURCE = Path(__file__).parents[1] / "data" / "understudy-echo"
 
 _SERVED = """

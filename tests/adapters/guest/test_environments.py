@@ -22,6 +22,8 @@ from host.models import ExecutionRequest
 from host.policy import Policy
 from host.testing import missing
 
+pytestmark = pytest.mark.engine
+
 
 @pytest.fixture
 def environments(tmp_path):

@@ -19,6 +19,8 @@ import pytest
 
 from host.testing import missing
 
+pytestmark = pytest.mark.engine
+
 COMMAND = str(Path(sys.executable).with_name("understudy"))
 COUNTS = "import time\nn = 0\nwhile True:\n    print(n, flush=True)\n    n += 1\n    time.sleep(0.01)\n"
 """A program that never ends by itself."""

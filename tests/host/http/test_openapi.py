@@ -30,6 +30,7 @@ KEY = "a-key-of-the-test"
     ],
     ids=["without keys", "with keys"],
 )
+@pytest.mark.engine
 def test_schemathesis_finds_nothing(served, tmp_path, settings, options):
     """What the document calls valid is taken, what it calls invalid is refused, and every answer is as it says."""
     with served(*settings) as (_, url):

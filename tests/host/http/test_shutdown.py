@@ -11,6 +11,8 @@ import pytest
 from host.models import Status
 from host.store import open_store
 
+pytestmark = pytest.mark.engine
+
 WAITS, ENDS = '"wait"', "1 + 1"
 
 
