@@ -91,6 +91,7 @@ class Runs:
     def __init__(self, calls: Calls, settings: LambdaSettings, prices: Prices) -> None:
         self._calls, self._settings, self._prices = calls, settings, prices
         self.domains: dict[str, int] = {}
+        self._turn = asyncio.Lock()
         self._under_way: set[asyncio.Future[Reply]] = set()
 
     @property
@@ -108,13 +109,14 @@ class Runs:
             AdapterError: the function failed, or its answer did not come in time.
             CancelledError: the caller went away; its text says what is known of the program then.
         """
-        try:
-            launch = far.launch(request, policy)
-        except ValueError as error:
-            raise NoForm(str(error)) from None
-        if payload.surely_fits(request):
-            content = far.payload(request, policy, launch)
-        else:
+        async with self._turn:
+            await asyncio.sleep(0)  # many may come at once: between two of them the loop serves others
+            try:
+                launch = far.launch(request, policy)
+            except ValueError as error:
+                raise NoForm(str(error)) from None
+            content = far.payload(request, policy, launch) if payload.surely_fits(request) else None
+        if content is None:
             content = await asyncio.to_thread(far.payload, request, policy, launch)
         reply = await self._reply(far.function, content, policy, tenant)
         self.domains[far.function.name] = reply.domain
